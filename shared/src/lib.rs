@@ -1,0 +1,34 @@
+//! Everything on which two Lockstep processes must agree bit for bit.
+//!
+//! The crate is pure: no async, no sockets, no clock and no unseeded randomness. Only `dataset` and `model_file`
+//! touch files. `ARCHITECTURE.md` states the numerical contract that these modules carry out.
+//!
+//! # Symbols
+//!
+//! The same letters are used in every signature of this crate:
+//!
+//! | symbol | meaning | shape |
+//! |---|---|---|
+//! | `m` | number of columns (training examples) | |
+//! | `L` | number of layers; layer `l` runs from 1 to `L`, layer 0 is the input | |
+//! | `n_l` | units of layer `l`; `n_0` is the number of features | |
+//! | `x` = `a_0` | input | n_0 × m |
+//! | `y` | labels, 0 or 1 | 1 × m |
+//! | `w_l`, `b_l` | weights and biases | n_l × n_{l-1}, n_l × 1 |
+//! | `z_l` | `w_l a_{l-1} + b_l` | n_l × m |
+//! | `a_l` | `g_l(z_l)`: ReLU in hidden layers, sigmoid in the last | n_l × m |
+//! | `dw_l`, `db_l`, `dz_l`, `da_l` | derivatives of the cost by `w_l`, `b_l`, `z_l`, `a_l` | as the thing itself |
+//! | `J` | cost: mean cross-entropy | |
+
+pub mod digest;
+pub mod element;
+pub mod kernel;
+pub mod layers;
+pub mod parameters;
+pub mod real;
+
+pub use digest::Digest;
+pub use element::{Columns, ElementType};
+pub use layers::LayerSizes;
+pub use parameters::Parameters;
+pub use real::{Precision, Real};
