@@ -32,8 +32,10 @@ pub mod layers;
 pub mod loss;
 pub mod numpy_random;
 pub mod parameters;
+pub mod predict;
 pub mod real;
 pub mod reference;
+pub mod shard;
 pub mod tree;
 pub mod update;
 
@@ -44,4 +46,5 @@ pub use initialisation::Initialisation;
 pub use layers::LayerSizes;
 pub use parameters::Parameters;
 pub use real::{Precision, Real};
+pub use shard::Shard;
 pub use tree::{BlockColumns, LeafRange, Tree};
