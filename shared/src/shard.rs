@@ -199,15 +199,16 @@ fn join<T: Real>(mut left: Vec<T>, right: Vec<T>) -> Vec<T> {
 fn layer_gradient<E: Element, T: Real>(blocks: &[BlockFactors<'_, E, T>], mut dw: ArrayViewMut2<'_, T>) {
     let features = dw.ncols();
     if features <= TASK_FEATURES {
-        return outer(blocks, 0..features, dw);
+        return outer(blocks, 0..features, dw, &mut Vec::new());
     }
-    dw.axis_chunks_iter_mut(Axis(1), TASK_FEATURES)
+    let tasks = dw
+        .axis_chunks_iter_mut(Axis(1), TASK_FEATURES)
         .into_par_iter()
-        .enumerate()
-        .for_each(|(task, dw)| {
-            let start = task * TASK_FEATURES;
-            outer(blocks, start..start + dw.ncols(), dw);
-        });
+        .enumerate();
+    tasks.for_each_init(Vec::new, |slab, (task, dw)| {
+        let start = task * TASK_FEATURES;
+        outer(blocks, start..start + dw.ncols(), dw, slab);
+    });
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayViewMut2;
+use ndarray::{ArrayViewMut2, s};
 use pulp::{Simd, WithSimd};
 
 use super::product::Tiles;
@@ -38,33 +38,87 @@ pub fn padded(units: usize) -> usize {
 /// - `blocks`: the blocks of one node of the tree, from left to right
 /// - `features`: the columns k of dw that are wanted
 /// - `dw`: n_l × features; overwritten
+/// - `slab`: reused between calls
 ///
 /// # Panics
 ///
 /// If the lengths do not fit, or the joins do not leave exactly one sum.
-pub fn outer<E: Element, T: Real>(blocks: &[BlockFactors<'_, E, T>], features: Range<usize>, dw: ArrayViewMut2<'_, T>) {
+pub fn outer<E: Element, T: Real>(
+    blocks: &[BlockFactors<'_, E, T>],
+    features: Range<usize>,
+    mut dw: ArrayViewMut2<'_, T>,
+    slab: &mut Vec<T>,
+) {
     assert_eq!(dw.ncols(), features.len(), "dw has a column for every wanted feature");
-    dispatch::<T, _>(Outer { blocks, features, dw });
+    let dz: Vec<_> = blocks
+        .iter()
+        .map(|block| BlockDz {
+            columns: block.columns,
+            dz: block.dz,
+            joins: block.joins,
+        })
+        .collect();
+    for start in features.clone().step_by(TILE) {
+        let wanted = start..features.end.min(start + TILE);
+        dispatch::<T, _>(FillSlab {
+            blocks,
+            features: wanted.clone(),
+            slab,
+        });
+        let columns = wanted.start - features.start..wanted.end - features.start;
+        let dw = dw.slice_mut(s![.., columns]);
+        dispatch::<T, _>(Outer { blocks: &dz, slab, dw });
+    }
 }
 
-struct Outer<'a, 'b, E, T> {
+/// Converts a few features of all columns of all blocks: tile after tile of columns, in each feature after feature.
+struct FillSlab<'a, 'b, E, T> {
     blocks: &'a [BlockFactors<'b, E, T>],
     features: Range<usize>,
+    slab: &'a mut Vec<T>,
+}
+
+impl<E: Element, T: Real> WithSimd for FillSlab<'_, '_, E, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        self.slab.clear();
+        for block in self.blocks {
+            for tile in 0..block.inputs.count() {
+                let numbers = block.inputs.of(tile, self.features.clone());
+                self.slab.extend(numbers.iter().map(|number| number.to_real::<T>()));
+            }
+        }
+    }
+}
+
+/// One block's dz, column after column, padded, and the joins that follow the block.
+struct BlockDz<'a, T> {
+    columns: usize,
+    dz: &'a [T],
+    joins: usize,
+}
+
+/// The columns of dw whose inputs are in the slab: up to eight features.
+struct Outer<'a, 'b, T> {
+    blocks: &'a [BlockDz<'b, T>],
+    slab: &'a [T],
     dw: ArrayViewMut2<'a, T>,
 }
 
-impl<E: Element, T: Real> WithSimd for Outer<'_, '_, E, T> {
+impl<T: Real> WithSimd for Outer<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let mut feature = self.features.start;
-        while feature < self.features.end {
-            let left = self.features.end - feature;
+        let features = self.dw.ncols();
+        let mut feature = 0;
+        while feature < features {
             // Sums that do not fit the registers would cost more than they save.
-            feature += if S::REGISTER_COUNT >= 32 && left >= 8 {
-                self.all_units::<S, 8>(simd, feature)
-            } else if S::REGISTER_COUNT < 32 && left >= 4 {
+            feature += if S::REGISTER_COUNT >= 32 && features - feature == TILE {
+                self.all_units::<S, TILE>(simd, feature)
+            } else if S::REGISTER_COUNT < 32 && features - feature >= 4 {
                 self.all_units::<S, 4>(simd, feature)
             } else {
                 self.all_units::<S, 1>(simd, feature)
@@ -73,7 +127,7 @@ impl<E: Element, T: Real> WithSimd for Outer<'_, '_, E, T> {
     }
 }
 
-impl<E: Element, T: Real> Outer<'_, '_, E, T> {
+impl<T: Real> Outer<'_, '_, T> {
     /// `K` features from `feature` on, for all units; returns `K`.
     #[inline(always)]
     fn all_units<S: Simd, const K: usize>(&mut self, simd: S, feature: usize) -> usize {
@@ -94,8 +148,15 @@ impl<E: Element, T: Real> Outer<'_, '_, E, T> {
         let zero = [[T::splat(simd, T::ZERO); V]; K];
         let mut stack = [zero; STACK];
         let mut height = 0;
+        let in_slab = self.dw.ncols() * TILE;
+        let mut slab = self.slab;
         for block in self.blocks {
-            stack[height] = block_sums(simd, block, feature, vector);
+            let (own, others) = slab.split_at(block.columns.div_ceil(TILE) * in_slab);
+            slab = others;
+            let tiles = own
+                .chunks_exact(in_slab)
+                .map(|tile| &tile[feature * TILE..(feature + K) * TILE]);
+            stack[height] = block_sums(simd, block, tiles, vector);
             height += 1;
             for _ in 0..block.joins {
                 height -= 1;
@@ -109,7 +170,7 @@ impl<E: Element, T: Real> Outer<'_, '_, E, T> {
             }
         }
         assert_eq!(height, 1, "the blocks of one node join to one sum");
-        self.write(simd, &stack[0], feature, vector);
+        self.write::<S, K, V>(&stack[0], feature, vector);
         V
     }
 
@@ -117,46 +178,38 @@ impl<E: Element, T: Real> Outer<'_, '_, E, T> {
     #[inline(always)]
     fn write<S: Simd, const K: usize, const V: usize>(
         &mut self,
-        _simd: S,
         sums: &[[T::Vector<S>; V]; K],
         feature: usize,
         vector: usize,
     ) {
-        let first_feature = feature - self.features.start;
-        let first_unit = vector * lanes::<S, T>();
-        let last_unit = self.dw.nrows().min(first_unit + V * lanes::<S, T>());
-        let mut lanes_of = [T::ZERO; 3 * TILE];
+        let first = vector * lanes::<S, T>();
+        let units = (self.dw.nrows() - first).min(V * lanes::<S, T>());
+        let mut by_unit = [T::ZERO; 3 * TILE];
         for (k, sums) in sums.iter().enumerate() {
-            T::vectors_mut::<S>(&mut lanes_of)[..V].copy_from_slice(sums);
-            for unit in first_unit..last_unit {
-                self.dw[(unit, first_feature + k)] = lanes_of[unit - first_unit];
+            T::vectors_mut::<S>(&mut by_unit)[..V].copy_from_slice(sums);
+            for (unit, &sum) in by_unit[..units].iter().enumerate() {
+                self.dw[(first + unit, feature + k)] = sum;
             }
         }
     }
 }
 
-/// One block's sums for `K` features and `V` vectors of units.
+/// One block's sums for `K` features, whose inputs are in `tiles` of K × 8 columns, and `V` vectors of units.
 #[inline(always)]
-fn block_sums<S: Simd, E: Element, T: Real, const K: usize, const V: usize>(
+fn block_sums<'a, S: Simd, T: Real, const K: usize, const V: usize>(
     simd: S,
-    block: &BlockFactors<'_, E, T>,
-    feature: usize,
+    block: &BlockDz<'_, T>,
+    tiles: impl Iterator<Item = &'a [T]>,
     vector: usize,
 ) -> [[T::Vector<S>; V]; K] {
     let mut sums = [[T::splat(simd, T::ZERO); V]; K];
     let stride = block.dz.len() / block.columns;
-    let mut inputs = [[T::ZERO; TILE]; K];
-    for tile in 0..block.inputs.count() {
-        let numbers = block.inputs.of(tile, feature..feature + K);
-        for (to, from) in inputs.as_flattened_mut().iter_mut().zip(numbers) {
-            *to = from.to_real();
-        }
-        // Columns that only fill the last tile up are left out: even +0 added to −0 would change a bit.
-        for j in 0..TILE.min(block.columns - tile * TILE) {
-            let column = &block.dz[(tile * TILE + j) * stride..][..stride];
-            let dz = &T::vectors::<S>(column)[vector..vector + V];
+    // Columns that only fill the last tile up have no dz, so they are left out: even +0 added to −0 would change a bit.
+    for (inputs, dz) in tiles.zip(block.dz.chunks(stride * TILE)) {
+        for (j, dz) in dz.chunks_exact(stride).enumerate() {
+            let dz = &T::vectors::<S>(dz)[vector..vector + V];
             for k in 0..K {
-                let input = T::splat(simd, inputs[k][j]);
+                let input = T::splat(simd, inputs[k * TILE + j]);
                 for v in 0..V {
                     sums[k][v] = T::fused(simd, dz[v], input, sums[k][v]);
                 }

@@ -109,14 +109,7 @@ fn product_of_group<E: Element, T: Real>(
             }
         };
         sums.fill(T::ZERO);
-        dispatch::<T, _>(PanelProduct {
-            w,
-            outer,
-            x,
-            features: panels.leaf(panel),
-            out: sums,
-            converted,
-        });
+        panel_product(w, outer, x, panels.leaf(panel), sums, converted);
         height += 1;
         for _ in 0..joins {
             height -= 1;
@@ -138,39 +131,64 @@ fn join<T: Real>(left: &mut [T], right: &[T]) {
 }
 
 /// One panel's part of a [`product`], added to `out` by fused multiply-adds.
-struct PanelProduct<'a, E, T> {
-    w: &'a [T],
+fn panel_product<E: Element, T: Real>(
+    w: &[T],
     outer: usize,
-    x: &'a [&'a [E]],
-    features: Range<usize>,
-    out: &'a mut [T],
-    converted: &'a mut [T],
+    x: &[&[E]],
+    panel: Range<usize>,
+    out: &mut [T],
+    converted: &mut [T],
+) {
+    for start in panel.clone().step_by(STEP) {
+        let step = start..panel.end.min(start + STEP);
+        let w = &w[step.start * outer..step.end * outer];
+        let converted = &mut converted[..step.len() * TILE];
+        for (x, out) in x.iter().zip(out.chunks_exact_mut(outer * TILE)) {
+            dispatch::<T, _>(Convert {
+                from: &x[step.start * TILE..step.end * TILE],
+                to: converted,
+            });
+            dispatch::<T, _>(TileProduct {
+                w,
+                outer,
+                x: converted,
+                out,
+            });
+        }
+    }
 }
 
-impl<E: Element, T: Real> WithSimd for PanelProduct<'_, E, T> {
+/// to ← from, in the run's precision.
+struct Convert<'a, E, T> {
+    from: &'a [E],
+    to: &'a mut [T],
+}
+
+impl<E: Element, T: Real> WithSimd for Convert<'_, E, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        for (to, from) in self.to.iter_mut().zip(self.from) {
+            *to = from.to_real();
+        }
+    }
+}
+
+/// One tile of columns times some features of all units, added to `out`.
+struct TileProduct<'a, T> {
+    w: &'a [T],
+    outer: usize,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Real> WithSimd for TileProduct<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self {
-            w,
-            outer,
-            x,
-            features,
-            out,
-            converted,
-        } = self;
-        for start in features.clone().step_by(STEP) {
-            let step = start..features.end.min(start + STEP);
-            let w = &w[step.start * outer..step.end * outer];
-            for (x, out) in x.iter().zip(out.chunks_exact_mut(outer * TILE)) {
-                let converted = &mut converted[..step.len() * TILE];
-                for (to, from) in converted.iter_mut().zip(&x[step.start * TILE..step.end * TILE]) {
-                    *to = from.to_real();
-                }
-                all_units(simd, converted, w, outer, out);
-            }
-        }
+        all_units(simd, self.x, self.w, self.outer, self.out);
     }
 }
 
