@@ -32,6 +32,7 @@ pub mod layers;
 pub mod loss;
 pub mod numpy_random;
 pub mod parameters;
+pub mod plan;
 pub mod predict;
 pub mod real;
 pub mod reference;

@@ -11,9 +11,6 @@ use crate::Real;
 use crate::element::Element;
 use crate::tree::TILE;
 
-/// Sums on the stack at most: joins of 2^32 leaves need 33 levels.
-const STACK: usize = 34;
-
 /// One block's factors of dw: its dz and its inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockFactors<'a, E, T> {
@@ -58,6 +55,7 @@ pub fn outer<E: Element, T: Real>(
             joins: block.joins,
         })
         .collect();
+    let height = blocks.len().next_power_of_two().ilog2() as usize + 2;
     for start in features.clone().step_by(TILE) {
         let wanted = start..features.end.min(start + TILE);
         dispatch::<T, _>(FillSlab {
@@ -67,7 +65,12 @@ pub fn outer<E: Element, T: Real>(
         });
         let columns = wanted.start - features.start..wanted.end - features.start;
         let dw = dw.slice_mut(s![.., columns]);
-        dispatch::<T, _>(Outer { blocks: &dz, slab, dw });
+        dispatch::<T, _>(Outer {
+            blocks: &dz,
+            slab,
+            dw,
+            height,
+        });
     }
 }
 
@@ -105,6 +108,8 @@ struct Outer<'a, 'b, T> {
     blocks: &'a [BlockDz<'b, T>],
     slab: &'a [T],
     dw: ArrayViewMut2<'a, T>,
+    /// The most sums that wait for their right-hand sibling at once.
+    height: usize,
 }
 
 impl<T: Real> WithSimd for Outer<'_, '_, T> {
@@ -145,32 +150,28 @@ impl<T: Real> Outer<'_, '_, T> {
     /// `K` features times `V` vectors of units: the sums of all blocks, joined, written to dw; returns `V`.
     #[inline(always)]
     fn tile<S: Simd, const K: usize, const V: usize>(&mut self, simd: S, feature: usize, vector: usize) -> usize {
-        let zero = [[T::splat(simd, T::ZERO); V]; K];
-        let mut stack = [zero; STACK];
-        let mut height = 0;
         let in_slab = self.dw.ncols() * TILE;
         let mut slab = self.slab;
+        let mut waiting = Vec::with_capacity(self.height);
         for block in self.blocks {
             let (own, others) = slab.split_at(block.columns.div_ceil(TILE) * in_slab);
             slab = others;
             let tiles = own
                 .chunks_exact(in_slab)
                 .map(|tile| &tile[feature * TILE..(feature + K) * TILE]);
-            stack[height] = block_sums(simd, block, tiles, vector);
-            height += 1;
+            let mut sums = block_sums(simd, block, tiles, vector);
             for _ in 0..block.joins {
-                height -= 1;
-                let (below, top) = stack.split_at_mut(height);
-                let left = &mut below[height - 1];
+                let left: [[T::Vector<S>; V]; K] = waiting.pop().expect("a join has a left operand");
                 for k in 0..K {
                     for v in 0..V {
-                        left[k][v] = T::added(simd, left[k][v], top[0][k][v]);
+                        sums[k][v] = T::added(simd, left[k][v], sums[k][v]);
                     }
                 }
             }
+            waiting.push(sums);
         }
-        assert_eq!(height, 1, "the blocks of one node join to one sum");
-        self.write::<S, K, V>(&stack[0], feature, vector);
+        assert_eq!(waiting.len(), 1, "the blocks of one node join to one sum");
+        self.write::<S, K, V>(&waiting[0], feature, vector);
         V
     }
 
