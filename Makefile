@@ -1,0 +1,33 @@
+# What to type. `make` alone lists the targets; scripts/setup says what is installed, and why, before it does so.
+
+# One profile and one set of features for everything, so that each dependency is compiled once.
+CARGO_FLAGS := --locked --release --workspace
+BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test clean
+
+help: ## List the targets
+	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install into .tools/ what this machine lacks to build and test
+	@scripts/setup
+
+build: ## Build the binaries coordinator and worker
+	@scripts/setup build
+	cargo build $(CARGO_FLAGS)
+
+demo: build ## Train on 4 worker processes on the built-in images, and leave a report in run/
+	$(BINARIES)/coordinator --workers 4 --spawn --listen 127.0.0.1:0 --out run
+	@echo 'The report is in $(CURDIR)/run/report.html'
+
+test: ## Check format, lints and documentation, then run every test
+	@scripts/setup
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
+	@scripts/test $(CARGO_FLAGS)
+
+clean: ## Remove what was built, installed and trained here
+	cargo clean
+	rm -rf .tools run
