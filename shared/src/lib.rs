@@ -20,6 +20,7 @@
 //! | `dw_l`, `db_l`, `dz_l`, `da_l` | derivatives of the cost by `w_l`, `b_l`, `z_l`, `a_l` | as the thing itself |
 //! | `J` | cost: mean cross-entropy | |
 
+pub mod dataset;
 pub mod digest;
 pub mod element;
 pub mod kernel;
@@ -27,6 +28,7 @@ pub mod layers;
 pub mod parameters;
 pub mod real;
 
+pub use dataset::Dataset;
 pub use digest::Digest;
 pub use element::{Columns, ElementType};
 pub use layers::LayerSizes;
