@@ -22,6 +22,7 @@
 
 pub mod activation;
 pub mod backward;
+pub mod dataset;
 pub mod digest;
 pub mod element;
 pub mod forward;
@@ -40,6 +41,7 @@ pub mod shard;
 pub mod tree;
 pub mod update;
 
+pub use dataset::Dataset;
 pub use digest::Digest;
 pub use element::{Columns, ElementType};
 pub use gradient::{GradientSum, MeanGradient};
