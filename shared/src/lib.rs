@@ -27,6 +27,7 @@ pub mod digest;
 pub mod element;
 pub mod forward;
 pub mod gradient;
+pub mod ids;
 pub mod initialisation;
 pub mod kernel;
 pub mod layers;
