@@ -1,1 +1,3 @@
-//! coordinator
+//! Lockstep's coordinator: it cuts the training columns into shards, combines the workers' sums, and updates W and b.
+
+pub mod engine;
