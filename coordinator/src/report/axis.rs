@@ -2,7 +2,7 @@
 
 use super::numbers::grouped;
 
-/// Beyond this a value is drawn at the edge, so that no sum or product overflows.
+/// No axis reaches farther, so that no sum or product overflows; a value beyond is drawn at the edge.
 const LARGEST: f64 = 1e300;
 
 /// Ranges and values below this are drawn as zero, so that no step underflows.
@@ -60,8 +60,7 @@ impl Axis {
 
     /// Where `value` stands, from 0 (low end) to 1 (high end).
     pub(super) fn position(&self, value: f64) -> f64 {
-        let steps = value.clamp(-LARGEST, LARGEST) / self.step.size();
-        ((steps - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
+        ((value / self.step.size() - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
     /// All ticks from low to high.
