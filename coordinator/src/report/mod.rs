@@ -118,10 +118,10 @@ pub struct MislabelledExample<'a> {
     pub image: Option<Image<'a>>,
 }
 
-/// The name of class 0 or 1: the one in `names` if there is one, else the digit.
-pub fn class_name(names: &[String], class: u8) -> String {
+/// The name of class 0 or 1, or the digit if the classes have no names.
+pub fn class_name(names: Option<&[String; 2]>, class: u8) -> String {
     names
-        .get(usize::from(class))
+        .and_then(|names| names.get(usize::from(class)))
         .cloned()
         .unwrap_or_else(|| class.to_string())
 }
