@@ -23,7 +23,8 @@ mod thinning;
 
 use std::time::Duration;
 
-use shared::{BlockColumns, Digest, ElementType, Initialisation, LayerSizes, Precision};
+use shared::predict::accuracy;
+use shared::{BlockColumns, Columns, Digest, ElementType, Initialisation, LayerSizes, Precision};
 
 pub use gallery::{MOST_EXAMPLES, MOST_PIXEL_BYTES};
 pub use image::{Image, MOST_PIXELS_A_SIDE};
@@ -105,21 +106,54 @@ pub struct Evaluation<'a> {
     pub mislabelled: Vec<MislabelledExample<'a>>,
 }
 
+impl<'a> Evaluation<'a> {
+    /// Compares the predicted class of every column with its label.
+    ///
+    /// `names` are the names of the classes, if known, and `example_shape` is the shape of one example before it was
+    /// flattened: it decides whether the examples are images (see [`Image::of_column`]).
+    ///
+    /// # Panics
+    ///
+    /// If there are no columns, or not one prediction and one label for each.
+    pub fn new(
+        predictions: &[u8],
+        labels: &[u8],
+        names: Option<&[String; 2]>,
+        columns: &'a Columns,
+        example_shape: &[usize],
+    ) -> Self {
+        assert_eq!(predictions.len(), columns.count(), "predictions and columns");
+        let mislabelled = (0..columns.count())
+            .filter(|&index| predictions[index] != labels[index])
+            .map(|index| MislabelledExample {
+                index,
+                prediction: class_name(names, predictions[index]),
+                class: class_name(names, labels[index]),
+                image: Image::of_column(example_shape, columns, index),
+            })
+            .collect();
+        Self {
+            accuracy: accuracy(predictions, labels),
+            mislabelled,
+        }
+    }
+}
+
 /// An example that the network labels wrongly.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MislabelledExample<'a> {
     /// Its column in the data, from 0.
     pub index: usize,
-    /// The class that the network predicts (see [`class_name`]).
+    /// The class that the network predicts: its name if the classes have names, else 0 or 1.
     pub prediction: String,
-    /// The class that it has (see [`class_name`]).
+    /// The class that it has, likewise.
     pub class: String,
     /// Its picture, if the examples are images.
     pub image: Option<Image<'a>>,
 }
 
 /// The name of class 0 or 1, or the digit if the classes have no names.
-pub fn class_name(names: Option<&[String; 2]>, class: u8) -> String {
+fn class_name(names: Option<&[String; 2]>, class: u8) -> String {
     names
         .and_then(|names| names.get(usize::from(class)))
         .cloned()

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use shared::Columns;
 use shared::element::Values;
 
 use super::*;
@@ -239,4 +238,26 @@ fn the_same_report_gives_the_same_page() {
     let sizes = sizes();
     let report = run(&sizes, "cats.h5", Some(evaluation(None, None)));
     assert_eq!(run_page(&report), run_page(&report));
+}
+
+#[test]
+fn an_evaluation_holds_exactly_the_mistakes_each_with_its_own_picture() {
+    let columns = Columns::new(4, Values::U8((0..16).collect())).unwrap();
+    let names = names(["non-cat", "cat"]);
+    let evaluation = Evaluation::new(&[0, 1, 1, 0], &[0, 0, 1, 1], Some(&names), &columns, &[2, 2]);
+    let mistake = |index, prediction: &str, class: &str| MislabelledExample {
+        index,
+        prediction: prediction.to_owned(),
+        class: class.to_owned(),
+        image: Image::of_column(&[2, 2], &columns, index),
+    };
+    assert_eq!(evaluation.accuracy, 0.5);
+    assert_eq!(
+        evaluation.mislabelled,
+        [mistake(1, "cat", "non-cat"), mistake(3, "non-cat", "cat")]
+    );
+    let pixels = evaluation.mislabelled[1].image.unwrap().pixels();
+    assert_eq!(pixels, [12, 13, 14, 15]);
+    let flat = Evaluation::new(&[1; 4], &[0, 1, 1, 1], None, &columns, &[4]);
+    assert_eq!((flat.mislabelled.len(), flat.mislabelled[0].image), (1, None));
 }
