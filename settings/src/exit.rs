@@ -86,16 +86,28 @@ fn in_our_words(error: &clap::Error) -> Option<String> {
         }
         ErrorKind::InvalidValue => {
             let found = context(ContextKind::InvalidValue).unwrap_or_default();
-            let found = if found.is_empty() { "no value".to_owned() } else { Quoted(&found).to_string() };
-            let expected = context(ContextKind::ValidValue).map_or("a value".to_owned(), |valid| format!("one of {valid}"));
+            let found = if found.is_empty() {
+                "no value".to_owned()
+            } else {
+                Quoted(&found).to_string()
+            };
+            let expected =
+                context(ContextKind::ValidValue).map_or("a value".to_owned(), |valid| format!("one of {valid}"));
             format!("{}: found {found}, expected {expected}", argument?)
         }
         ErrorKind::ArgumentConflict => match (argument, context(ContextKind::PriorArg)) {
-            (Some(argument), Some(prior)) if argument == prior => format!("{argument}: found it twice, expected it once"),
-            (Some(argument), prior) => format!("{argument}: found it together with {}, expected one of the two", prior?),
+            (Some(argument), Some(prior)) if argument == prior => {
+                format!("{argument}: found it twice, expected it once")
+            }
+            (Some(argument), prior) => {
+                format!("{argument}: found it together with {}, expected one of the two", prior?)
+            }
             (None, prior) => {
                 let subcommand = context(ContextKind::InvalidSubcommand)?;
-                format!("{subcommand}: found {} before it, expected a subcommand's options behind it", prior?)
+                format!(
+                    "{subcommand}: found {} before it, expected a subcommand's options behind it",
+                    prior?
+                )
             }
         },
         ErrorKind::MissingRequiredArgument => format!("found no {}, expected one", argument?),
@@ -105,9 +117,15 @@ fn in_our_words(error: &clap::Error) -> Option<String> {
         }
         _ => return None,
     };
-    let suggestion = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue]
-        .into_iter()
-        .find_map(context);
-    let hint = suggestion.map_or("`--help` lists what there is".to_owned(), |name| format!("did you mean `{name}`?"));
+    let suggestion = [
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedSubcommand,
+        ContextKind::SuggestedValue,
+    ]
+    .into_iter()
+    .find_map(context);
+    let hint = suggestion.map_or("`--help` lists what there is".to_owned(), |name| {
+        format!("did you mean `{name}`?")
+    });
     Some(format!("error: {message}\nhint: {hint}\n"))
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::error::{ConfigError, Place, Problem, Violation};
 use crate::file::{self, Contents, Written};
-use crate::setting::{CONFIG, Fallback, Setting, Settings, Table, find};
+use crate::setting::{CONFIG, Fallback, MAX_THREADS, Setting, Settings, Table, find};
 use crate::words::Words;
 
 /// Says that a mistake was reported. Only a [`Reader`] makes one, and only after noting the violation.
@@ -124,6 +126,47 @@ impl Reader {
         Err(self.report(name, problem, None))
     }
 
+    /// The whole number that setting `name` gives, or its default, `None` if it has neither.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistaken`] if it is no whole number or outside `range`.
+    pub fn whole_number(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Result<Option<u64>, Mistaken> {
+        let expected = match (range.start(), range.end()) {
+            (least, &u64::MAX) => format!("a whole number of at least {least}"),
+            (least, most) => format!("a whole number from {least} to {most}"),
+        };
+        self.read_optional(name, &expected, |text| {
+            text.parse().ok().filter(|value| range.contains(value))
+        })
+    }
+
+    /// As [`Reader::whole_number`], of a setting that has a default.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistaken`] if it is no whole number or outside `range`.
+    pub fn required_whole_number(&mut self, name: &'static str, range: RangeInclusive<u64>) -> Result<u64, Mistaken> {
+        match self.whole_number(name, range)? {
+            Some(value) => Ok(value),
+            None => Err(self.missing(name, "a whole number")),
+        }
+    }
+
+    /// The number of threads that setting `name` gives, from 1 to [`MAX_THREADS`].
+    ///
+    /// # Errors
+    ///
+    /// [`Mistaken`] if it is anything else.
+    pub fn threads(&mut self, name: &'static str) -> Result<Option<NonZeroUsize>, Mistaken> {
+        let expected = format!("a whole number from 1 to {MAX_THREADS}");
+        self.read_optional(name, &expected, |text| {
+            text.parse()
+                .ok()
+                .filter(|threads: &NonZeroUsize| threads.get() <= MAX_THREADS)
+        })
+    }
+
     /// The file or folder that setting `name` names; it need not be UTF-8.
     ///
     /// # Errors
@@ -172,6 +215,12 @@ impl Reader {
     pub fn is_typed(&self, name: &str) -> bool {
         let place = self.given.get(name).map(|given| &given.place);
         matches!(place, Some(Place::CommandLine(_)))
+    }
+
+    /// Notes that `found`, the value of setting `name`, does not fit.
+    pub fn unfit(&mut self, name: &'static str, found: String, expected: impl Into<String>) -> Mistaken {
+        let expected = expected.into();
+        self.report(name, Problem::Value { found, expected }, None)
     }
 
     /// Notes that setting `name` does not go with another.

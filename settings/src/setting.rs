@@ -121,12 +121,20 @@ pub const CONFIG: Setting = Setting::new("config", Kind::Path("FILE"), "Read opt
 );
 
 /// `-q`, to be read by [`crate::Verbosity::read`].
-pub const QUIET: Setting =
-    Setting::new("quiet", Kind::Flag("no-quiet"), "Show only warnings and errors on standard error").short('q');
+pub const QUIET: Setting = Setting::new(
+    "quiet",
+    Kind::Flag("no-quiet"),
+    "Show only warnings and errors on standard error",
+)
+.short('q');
 
 /// `-v`, to be read by [`crate::Verbosity::read`].
-pub const VERBOSE: Setting =
-    Setting::new("verbose", Kind::Count, "Say more on standard error; repeat for still more").short('v');
+pub const VERBOSE: Setting = Setting::new(
+    "verbose",
+    Kind::Count,
+    "Say more on standard error; repeat for still more",
+)
+.short('v');
 
 /// The settings of `table` in order.
 pub(crate) fn all(table: Table) -> impl Iterator<Item = &'static Setting> {

@@ -27,6 +27,14 @@ impl ScaleChoice {
         }
     }
 
+    /// The factor that the user names.
+    pub fn own_factor(self) -> Option<f64> {
+        match self {
+            Self::Auto | Self::None => None,
+            Self::Factor(factor) => Some(factor),
+        }
+    }
+
     /// What looks like a mistake without being one: bytes multiplied by more than 1, where a division was probably
     /// meant. A warning for the user, `None` if there is nothing to say.
     pub fn suspicious(self, element_type: ElementType) -> Option<String> {
