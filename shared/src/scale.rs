@@ -98,7 +98,11 @@ mod tests {
     #[test]
     fn auto_divides_bytes_by_255_and_leaves_all_else_alone() {
         for element_type in ElementType::ALL {
-            let expected = if element_type == ElementType::U8 { 1.0 / 255.0 } else { 1.0 };
+            let expected = if element_type == ElementType::U8 {
+                1.0 / 255.0
+            } else {
+                1.0
+            };
             assert_eq!(ScaleChoice::Auto.factor(element_type), expected);
             assert_eq!(ScaleChoice::None.factor(element_type), 1.0);
             assert_eq!(ScaleChoice::Factor(0.25).factor(element_type), 0.25);
@@ -131,14 +135,21 @@ mod tests {
             "", "0", "-1", "inf", "nan", "NaN", "1e999", "1/0", "0/1", "-1/-255", "1/2/3", "1/", "/255", "1/inf",
             "5e-324/2", "Auto", "x",
         ] {
-            assert_eq!(text.parse::<ScaleChoice>(), Err(ParseScaleError(text.to_owned())), "{text}");
+            assert_eq!(
+                text.parse::<ScaleChoice>(),
+                Err(ParseScaleError(text.to_owned())),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn bytes_multiplied_by_more_than_one_are_suspicious() {
         let warning = ScaleChoice::Factor(255.0).suspicious(ElementType::U8).unwrap();
-        assert!(warning.ends_with("multiplied by 255; to divide, write `1/255`"), "{warning}");
+        assert!(
+            warning.ends_with("multiplied by 255; to divide, write `1/255`"),
+            "{warning}"
+        );
         for (choice, element_type) in [
             (ScaleChoice::Factor(255.0), ElementType::F64),
             (ScaleChoice::Factor(1.0), ElementType::U8),
