@@ -37,7 +37,11 @@ pub enum Subcommands {
     ///
     /// Classifies every example of a data set with a network that was trained before. Prints the accuracy if the data
     /// set has labels.
-    #[command(max_term_width = 80, after_long_help = PREDICT_EXAMPLES)]
+    #[command(
+        max_term_width = 80,
+        override_usage = "coordinator predict --model <FILE> --data <FILE> [OPTIONS]",
+        after_long_help = PREDICT_EXAMPLES
+    )]
     Predict(Words<Predict>),
     /// Write the built-in images as HDF5 files
     ///
@@ -119,7 +123,7 @@ const FLEET: Group = Group {
         )
         .default("1")
         .details("Training begins when as many have joined. At most 4096. The result does not depend on this number."),
-        Setting::new("listen", Kind::Text("ADDR"), "Address and port on which workers join")
+        Setting::new("listen", Kind::Text("ADDR"), "Where workers join")
             .default("127.0.0.1:50051")
             .details(
                 "The default lets only workers on this machine join; `0.0.0.0:50051` lets in those of other machines. \
@@ -132,12 +136,12 @@ const FLEET: Group = Group {
         Setting::new(
             "threads",
             Kind::Number("N"),
-            "Threads of this process, or of each spawned worker",
+            "Threads of this process or of each spawned worker",
         )
-        .otherwise("all cores; with --spawn, the cores divided by the number of workers")
+        .otherwise("all cores, divided among spawned workers")
         .details(
             "With --workers 0 the threads of this process, with --spawn those of each worker. A worker that you \
-                 start yourself has an option of this name. The result does not depend on this number.",
+             start yourself has an option of this name. The result does not depend on this number.",
         ),
     ],
 };
@@ -156,28 +160,29 @@ const DATA: Group = Group {
         Setting::new(
             "scale",
             Kind::Number("SCALE"),
-            "What to multiply every value by: auto, none or a number",
+            "Scale the data: auto, none or a factor",
         )
         .default("auto")
-        .details("`auto` multiplies by 1/255 if the file holds unsigned bytes. A number may be a quotient: `1/255`."),
+        .details(
+            "Every value is multiplied by the factor, which may be a quotient: `1/255`. `auto` is 1/255 if the file \
+             holds unsigned bytes and 1 otherwise; `none` is 1.",
+        ),
     ],
 };
 
-const X_NAME: Setting = Setting::new("x-name", Kind::Text("NAME"), "Dataset that holds the examples").otherwise(
-    "the usual names",
-)
-.details(
-    "In every file that is read. Without it these are tried in turn: train_set_x (for a test file test_set_x first), \
-     x, X, features, data.",
-);
+const X_NAME: Setting = Setting::new("x-name", Kind::Text("NAME"), "Dataset of the examples")
+    .otherwise("the usual names")
+    .details(
+        "It is looked up in every file that is read. Without it these are tried in turn: train_set_x (in a test file \
+         test_set_x first), x, X, features, data.",
+    );
 
-const Y_NAME: Setting = Setting::new("y-name", Kind::Text("NAME"), "Dataset that holds the labels").otherwise(
-    "the usual names",
-)
-.details(
-    "In every file that is read. Without it these are tried in turn: train_set_y (for a test file test_set_y first), \
-     y, Y, labels.",
-);
+const Y_NAME: Setting = Setting::new("y-name", Kind::Text("NAME"), "Dataset of the labels")
+    .otherwise("the usual names")
+    .details(
+        "It is looked up in every file that is read. Without it these are tried in turn: train_set_y (in a test file \
+         test_set_y first), y, Y, labels.",
+    );
 
 const NETWORK: Group = Group {
     heading: "Network",
@@ -185,19 +190,19 @@ const NETWORK: Group = Group {
         Setting::new("hidden", Kind::List("SIZES"), "Sizes of the hidden layers, or none")
             .default("20,7,5")
             .details("Separated by commas. Hidden layers are ReLU; the output is one sigmoid unit."),
-        Setting::new("init", Kind::Text("INIT"), "First weights: small, scaled or he")
+        Setting::new("init", Kind::Text("KIND"), "First weights: small, scaled or he")
             .default("scaled")
             .details(
                 "Standard normal numbers times 0.01 (small), 1/sqrt(n) (scaled) or sqrt(2/n) (he), where n is the \
                  number of units in the layer before. Biases begin at zero.",
             ),
-        Setting::new("seed", Kind::Number("N"), "Seed of the first weights, 0 to 4294967295")
+        Setting::new("seed", Kind::Number("N"), "Seed of the first weights")
             .default("1")
-            .details("Seed 1 draws the numbers that NumPy's `np.random.seed(1)` does."),
+            .details("From 0 to 4294967295. Seed 1 draws the numbers that NumPy draws after `np.random.seed(1)`."),
         Setting::new(
             "precision",
-            Kind::Text("PRECISION"),
-            "Precision of all arithmetic: f64 or f32",
+            Kind::Text("TYPE"),
+            "Precision of all arithmetic, f64 or f32",
         )
         .default("f64")
         .details("f32 is faster, but its costs drift from the exact ones by percents."),
@@ -211,18 +216,18 @@ const TRAINING: Group = Group {
         Setting::new(
             "iterations",
             Kind::Number("N"),
-            "Passes over all examples, one update each",
+            "Updates, each from all examples",
         )
         .default("2500"),
         Setting::new(
             "block-columns",
             Kind::Number("N"),
-            "The most examples that are summed one after the other",
+            "Most examples in one block",
         )
-        .otherwise("by the number of examples alone")
+        .otherwise("by their number")
         .details(
-            "At least 8. The sums of such blocks are then added in a fixed order. Another number rounds \
-                 differently, so it changes the last digits of the result.",
+            "At least 8. A block's examples are summed one after the other, the blocks' sums in pairs. Another number \
+             rounds differently, so it changes the last digits of the result.",
         ),
     ],
 };
@@ -266,7 +271,7 @@ const INPUT: Group = Group {
         Setting::new(
             "model",
             Kind::Path("FILE"),
-            "The trained network: model.h5 of a training run (required)",
+            "The trained network, model.h5 of a run (required)",
         ),
         Setting::new(
             "data",

@@ -30,8 +30,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine(name) => write!(f, "--{name}"),
-            Self::Key { key, path } => write!(f, "{} ({})", Plain(key), path.display()),
-            Self::Position { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Key { key, path } => write!(f, "{} ({})", Plain(key), Plain(&path.to_string_lossy())),
+            Self::Position { path, line, column } => write!(f, "{}:{line}:{column}", Plain(&path.to_string_lossy())),
         }
     }
 }
@@ -90,7 +90,7 @@ pub enum Problem {
         message: String,
     },
     /// A configuration file that cannot be read.
-    #[error("found `{}` that cannot be read ({reason}), expected a TOML file", path.display())]
+    #[error("found {}, which cannot be read ({reason}), expected a TOML file", Quoted(&path.to_string_lossy()))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -117,39 +117,34 @@ pub struct Violation {
 /// It is displayed in full, from `error: ` to the last `hint: ` line, without a line end after that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    first: Violation,
-    others: Vec<Violation>,
+    violations: Vec<Violation>,
 }
 
 impl ConfigError {
     /// An error that holds `violations`, or `None` if there are none.
     pub(crate) fn new(violations: Vec<Violation>) -> Option<Self> {
-        let mut violations = violations.into_iter();
-        let first = violations.next()?;
-        Some(Self {
-            first,
-            others: violations.collect(),
-        })
+        (!violations.is_empty()).then_some(Self { violations })
     }
 
     /// The mistakes, in the order in which they are displayed.
-    pub fn violations(&self) -> impl Iterator<Item = &Violation> {
-        std::iter::once(&self.first).chain(&self.others)
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.others.is_empty() {
-            write!(f, "error: {}", self.first)?;
-        } else {
-            write!(f, "error: {} mistakes in the configuration", 1 + self.others.len())?;
-            for violation in self.violations() {
-                write!(f, "\n  {violation}")?;
+        match self.violations.as_slice() {
+            [only] => write!(f, "error: {only}")?,
+            all => {
+                write!(f, "error: {} mistakes in the configuration", all.len())?;
+                for violation in all {
+                    write!(f, "\n  {violation}")?;
+                }
             }
         }
         let mut hints: Vec<&str> = Vec::new();
-        for hint in self.violations().filter_map(|violation| violation.hint.as_deref()) {
+        for hint in self.violations.iter().filter_map(|violation| violation.hint.as_deref()) {
             if !hints.contains(&hint) {
                 hints.push(hint);
                 write!(f, "\nhint: {hint}")?;

@@ -35,7 +35,9 @@ impl Exit {
     pub fn print(&self) -> ExitCode {
         let text = self.text.as_bytes();
         let _ = match self.stream {
-            Stream::Out => std::io::stdout().write_all(text),
+            Stream::Out => std::io::stdout()
+                .write_all(text)
+                .and_then(|()| std::io::stdout().flush()),
             Stream::Err => std::io::stderr().write_all(text),
         };
         ExitCode::from(self.code)
@@ -58,12 +60,12 @@ impl From<ConfigError> for Exit {
 
 impl From<clap::Error> for Exit {
     fn from(error: clap::Error) -> Self {
+        let in_clap_words = || format!("{}\n", error.render().to_string().trim_end());
         if error.use_stderr() {
-            let text = in_our_words(&error).unwrap_or_else(|| error.render().to_string());
-            return Self::usage(text);
+            return Self::usage(in_our_words(&error).unwrap_or_else(in_clap_words));
         }
         Self {
-            text: error.render().to_string(),
+            text: in_clap_words(),
             stream: Stream::Out,
             code: 0,
         }
@@ -87,7 +89,7 @@ fn in_our_words(error: &clap::Error) -> Option<String> {
         ErrorKind::InvalidValue => {
             let found = context(ContextKind::InvalidValue).unwrap_or_default();
             let found = if found.is_empty() {
-                "no value".to_owned()
+                "nothing".to_owned()
             } else {
                 Quoted(&found).to_string()
             };
@@ -105,7 +107,7 @@ fn in_our_words(error: &clap::Error) -> Option<String> {
             (None, prior) => {
                 let subcommand = context(ContextKind::InvalidSubcommand)?;
                 format!(
-                    "{subcommand}: found {} before it, expected a subcommand's options behind it",
+                    "{subcommand}: found {} before it, expected options only behind it",
                     prior?
                 )
             }
@@ -117,15 +119,28 @@ fn in_our_words(error: &clap::Error) -> Option<String> {
         }
         _ => return None,
     };
+    Some(format!("error: {message}\nhint: {}\n", hint(error, &context)))
+}
+
+/// What can be done about it.
+fn hint(error: &clap::Error, context: impl Fn(ContextKind) -> Option<String>) -> String {
     let suggestion = [
         ContextKind::SuggestedArg,
         ContextKind::SuggestedSubcommand,
         ContextKind::SuggestedValue,
     ]
     .into_iter()
-    .find_map(context);
-    let hint = suggestion.map_or("`--help` lists what there is".to_owned(), |name| {
-        format!("did you mean `{name}`?")
-    });
-    Some(format!("error: {message}\nhint: {hint}\n"))
+    .find_map(&context);
+    let is_negative = || {
+        let argument = context(ContextKind::InvalidArg).unwrap_or_default();
+        let digit = argument.strip_prefix('-').and_then(|rest| rest.chars().next());
+        error.kind() == ErrorKind::UnknownArgument && digit.is_some_and(|digit| digit.is_ascii_digit())
+    };
+    match suggestion {
+        Some(name) => format!("did you mean `{name}`?"),
+        None if is_negative() => {
+            "a value that begins with a dash stands behind an equals sign: `--name=-1,2`".to_owned()
+        }
+        None => "`--help` shows how this command is used".to_owned(),
+    }
 }

@@ -14,6 +14,9 @@ use crate::setting::{Kind, Setting, Table, all, find};
 /// The largest configuration file: far more than one can need, far less than the memory.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// Syntax mistakes that are reported; what the parser stumbles over after these mostly follows from them.
+const MAX_SYNTAX_MISTAKES: usize = 5;
+
 /// How like a key a setting's name must be to be suggested, from 0 to 1; clap's own threshold.
 const ALIKE: f64 = 0.7;
 
@@ -75,10 +78,15 @@ fn parse(path: &Path, bytes: &[u8], table: Table) -> Contents {
     };
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        let violations = errors.iter().map(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            syntax(path, text, at, error.message().to_owned())
-        });
+        let mut mistakes: Vec<_> = errors
+            .iter()
+            .map(|error| (error.span().map_or(0, |span| span.start), error.message()))
+            .collect();
+        mistakes.sort_by_key(|&(at, _)| at);
+        mistakes.truncate(MAX_SYNTAX_MISTAKES);
+        let violations = mistakes
+            .into_iter()
+            .map(|(at, message)| syntax(path, text, at, message.to_owned()));
         return broken(violations.collect());
     }
 
@@ -120,17 +128,16 @@ fn unknown(path: &Path, table: Table, key: &str, value: &DeValue<'_>) -> Violati
         .map(|setting| (strsim::jaro(key, setting.name), setting.name))
         .filter(|&(alike, _)| alike > ALIKE)
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    let (problem, hint) = match nearest {
-        _ if key == crate::CONFIG.name => (Problem::CommandLineOnly, None),
-        Some((_, name)) => (Problem::UnknownKey, Some(format!("did you mean `{name}`?"))),
-        None if matches!(value, DeValue::Table(_)) => {
-            let hint = "all keys stand at the top of the file, not in a [section]";
-            (Problem::UnknownKey, Some(hint.to_owned()))
+    let hint = match nearest {
+        _ if matches!(value, DeValue::Table(_)) => {
+            "all keys stand at the top of the file, not in a [section]".to_owned()
         }
-        None => {
-            let hint = "the keys are the long options without their dashes; `--help` lists them";
-            (Problem::UnknownKey, Some(hint.to_owned()))
-        }
+        Some((_, name)) => format!("did you mean `{name}`?"),
+        None => "the keys are the long options without their dashes; `--help` lists them".to_owned(),
+    };
+    let (problem, hint) = match find(table, key) {
+        Some(_) => (Problem::CommandLineOnly, None),
+        None => (Problem::UnknownKey, Some(hint)),
     };
     Violation {
         place: Place::Key {

@@ -72,9 +72,7 @@ impl Reader {
             violations: contents.violations,
         };
         // Nothing but an empty path can be wrong with it that reading the file did not report.
-        if find(S::TABLE, CONFIG.name).is_some() {
-            let _ = reader.path(CONFIG.name, "a TOML file");
-        }
+        let _ = reader.path(CONFIG.name, "the path of a TOML file");
         reader
     }
 

@@ -55,16 +55,18 @@ impl<S: Settings> FromArgMatches for Words<S> {
 }
 
 fn option(setting: &'static Setting, heading: &'static str) -> Arg {
-    let fallback = match setting.fallback {
-        Fallback::Text(text) | Fallback::Described(text) => format!(" [default: {text}]"),
-        Fallback::None => String::new(),
+    let (behind, below) = match setting.fallback {
+        Fallback::Text(text) | Fallback::Described(text) => {
+            (format!(" [default: {text}]"), format!("\n[default: {text}]"))
+        }
+        Fallback::None => Default::default(),
     };
     let mut option = Arg::new(setting.name)
         .long(setting.name)
         .help_heading(heading)
-        .help(format!("{}{fallback}", setting.help));
+        .help(format!("{}{behind}", setting.help));
     if !setting.details.is_empty() {
-        option = option.long_help(format!("{}{fallback}\n\n{}", setting.help, setting.details));
+        option = option.long_help(format!("{}. {}{below}", setting.help, setting.details));
     }
     if let Some(letter) = setting.short {
         option = option.short(letter);

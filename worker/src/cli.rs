@@ -82,16 +82,15 @@ impl Settings for Work {
 const FLEET: Group = Group {
     heading: "Fleet",
     settings: &[
-        Setting::new("connect", Kind::Text("ADDR"), "Host and port of the coordinator")
+        Setting::new("connect", Kind::Text("ADDR"), "The coordinator to join")
             .default("127.0.0.1:50051")
-            .details("A host name, an IPv4 address, or an IPv6 address in brackets, and the port: `[fe80::1]:50051`."),
-        Setting::new(
-            "name",
-            Kind::Text("NAME"),
-            "What the coordinator calls this worker in its messages",
-        )
-        .otherwise("host name and process id")
-        .details("At most 64 characters. It need not be unique."),
+            .details(
+                "A host name, an IPv4 address or an IPv6 address in brackets, and a port: `trainer.example.org:50051`, \
+                 `[2001:db8::7]:50051`.",
+            ),
+        Setting::new("name", Kind::Text("NAME"), "What to call this worker")
+            .otherwise("host name and process id")
+            .details("The coordinator uses the name in its messages. At most 64 characters. It need not be unique."),
     ],
 };
 

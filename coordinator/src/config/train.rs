@@ -148,7 +148,7 @@ fn fleet(reader: &mut Reader) -> Result<Fleet, Mistaken> {
     match (NonZeroUsize::new(workers), spawn) {
         (None, false) => listen.and(Ok(Fleet::InProcess { threads: threads? })),
         (None, true) => {
-            let found = format!("it together with {} 0", reader.place("workers"));
+            let found = format!("{} to be 0", reader.place("workers"));
             let hint = "`--workers 0` trains in this process; to start workers, say how many";
             Err(reader.relation("spawn", found, "at least 1 worker to start", Some(hint)))
         }
