@@ -119,7 +119,7 @@ fn in_our_words(error: &clap::Error) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!("error: {message}\nhint: {}\n", hint(error, &context)))
+    Some(format!("error: {message}\nhint: {}\n", hint(error, context)))
 }
 
 /// What can be done about it.
