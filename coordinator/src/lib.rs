@@ -1,4 +1,11 @@
 //! Lockstep's coordinator: it cuts the training columns into shards, combines the workers' sums, and updates W and b.
 
+pub mod cli;
+pub mod compute;
+pub mod config;
 pub mod engine;
+pub mod progress;
 pub mod report;
+pub mod rpc;
+pub mod run;
+pub mod spawn;

@@ -1,1 +1,4 @@
 //! worker
+
+pub mod cli;
+pub mod config;
