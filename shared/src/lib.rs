@@ -21,6 +21,7 @@
 //! | `J` | cost: mean cross-entropy | |
 
 pub mod activation;
+pub mod atomic_file;
 pub mod backward;
 pub mod dataset;
 pub mod digest;

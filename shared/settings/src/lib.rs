@@ -15,6 +15,7 @@
 mod error;
 mod exit;
 mod file;
+mod panic;
 mod reader;
 mod setting;
 mod verbosity;
@@ -22,6 +23,7 @@ mod words;
 
 pub use error::{ConfigError, Place, Problem, Violation};
 pub use exit::{EXIT_USAGE, Exit, Stream};
+pub use panic::end_on_panic;
 pub use reader::{Mistaken, Reader};
 pub use setting::{CONFIG, Fallback, Group, Kind, MAX_THREADS, QUIET, Setting, Settings, Table, VERBOSE};
 pub use verbosity::Verbosity;
