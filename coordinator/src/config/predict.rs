@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use settings::{Mistaken, Reader, Verbosity};
-
 use shared::dataset::NameChoice;
 
 use super::names;

@@ -5,10 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use settings::{Mistaken, Reader, Verbosity};
+use shared::dataset::NameChoice;
 use shared::layers::MAX_PARAMETERS;
 use shared::{BlockColumns, Initialisation, LayerSizes, Precision, ScaleChoice};
-
-use shared::dataset::NameChoice;
 
 use super::names;
 
@@ -206,8 +205,9 @@ fn hidden(reader: &mut Reader) -> Result<Vec<usize>, Mistaken> {
     let hidden = reader.read("hidden", expected, layer_sizes)?;
     // One feature is the least that any data have, so what fails here can fit no data.
     if LayerSizes::binary_classifier(1, &hidden).is_err() {
-        let expected = format!("a network of at most {MAX_PARAMETERS} parameters");
-        return Err(reader.relation("hidden", "layers larger than that", expected, None));
+        let sizes: Vec<String> = hidden.iter().map(usize::to_string).collect();
+        let expected = format!("layers with at most {MAX_PARAMETERS} parameters together");
+        return Err(reader.unfit("hidden", sizes.join(","), expected));
     }
     Ok(hidden)
 }
