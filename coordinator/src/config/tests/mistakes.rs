@@ -187,7 +187,7 @@ fn predictions_need_a_model_and_data_and_overwrite_neither() {
     let predict: &[&str] = &["predict", "--model", "m.h5", "--data", "d.h5"];
     for (outputs, message) in [
         (
-            &["--out", "d.h5"][..],
+            &["--out", "./d.h5"][..],
             "--out: found the same file as --data, expected a file of its own",
         ),
         (

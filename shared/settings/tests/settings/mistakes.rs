@@ -125,8 +125,7 @@ fn every_syntax_mistake_is_reported_with_line_and_column() {
 }
 
 #[test]
-fn a_file_that_cannot_be_understood_hides_no_mistake_of_the_command_line_and_invents_none() {
-    // `-q` with `verbose` from the file would be fine, and so would be a `word` that nobody can read.
+fn a_file_that_cannot_be_understood_hides_no_mistake_of_the_command_line() {
     let message = with_file("word = ", &["--count", "0", "-q"]).unwrap_err();
     assert_eq!(
         message,
