@@ -173,15 +173,15 @@ const DATA: Group = Group {
 const X_NAME: Setting = Setting::new("x-name", Kind::Text("NAME"), "Dataset of the examples")
     .otherwise("the usual names")
     .details(
-        "It is looked up in every file that is read. Without it these are tried in turn: train_set_x (in a test file \
-         test_set_x first), x, X, features, data.",
+        "It is looked up in every file that is read. Without it these are tried in turn: train_set_x and test_set_x \
+         (in a test file the other way round), x, X, features, data.",
     );
 
 const Y_NAME: Setting = Setting::new("y-name", Kind::Text("NAME"), "Dataset of the labels")
     .otherwise("the usual names")
     .details(
-        "It is looked up in every file that is read. Without it these are tried in turn: train_set_y (in a test file \
-         test_set_y first), y, Y, labels.",
+        "It is looked up in every file that is read. Without it these are tried in turn: train_set_y and test_set_y \
+         (in a test file the other way round), y, Y, labels.",
     );
 
 const NETWORK: Group = Group {

@@ -59,6 +59,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
     }
 }
 
+/// The datasets that the user names in place of the usual ones.
 fn names(reader: &mut Reader) -> Result<NameChoice, Mistaken> {
     let mut name = |setting| reader.read_optional(setting, "the name of a dataset in the file", dataset_name);
     let (x, y) = (name("x-name"), name("y-name"));

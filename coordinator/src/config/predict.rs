@@ -1,9 +1,8 @@
 //! What a prediction is to do.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use settings::{Mistaken, Reader, Verbosity};
-
 use shared::dataset::NameChoice;
 
 use super::names;
@@ -59,20 +58,15 @@ pub(super) fn read(reader: &mut Reader) -> Result<PredictConfig, Mistaken> {
     let out = prediction_file(reader);
     let report = reader.path("report", "the path of a file to write");
     let verbosity = Verbosity::read(reader);
-    // Each file is compared with those before it, and an output must differ from all.
-    let files = [
-        ("model", model.as_deref().ok()),
-        ("data", data.as_deref().ok()),
-        (
-            "out",
-            out.as_ref().ok().and_then(Option::as_ref).map(PredictionFile::path),
-        ),
-        ("report", report.as_ref().ok().and_then(Option::as_deref)),
-    ];
-    let overwriting = [2, 3].map(|output| check_overwriting(reader, &files[..=output]));
-    for outcome in overwriting {
-        outcome?;
-    }
+    let inputs = [("model", model.as_deref().ok()), ("data", data.as_deref().ok())];
+    let out_path = out.as_ref().ok().and_then(Option::as_ref).map(PredictionFile::path);
+    let report_path = report.as_ref().ok().and_then(Option::as_deref);
+    check_overwriting(reader, ("out", out_path), &inputs);
+    check_overwriting(
+        reader,
+        ("report", report_path),
+        &[&inputs[..], &[("out", out_path)]].concat(),
+    );
     Ok(PredictConfig {
         model: model?,
         data: data?,
@@ -95,16 +89,27 @@ fn prediction_file(reader: &mut Reader) -> Result<Option<PredictionFile>, Mistak
     }
 }
 
-/// The last of `files`, an output, must be none of those before it.
-fn check_overwriting(reader: &mut Reader, files: &[(&'static str, Option<&Path>)]) -> Result<(), Mistaken> {
-    let Some((&(name, output), others)) = files.split_last() else {
-        return Ok(());
-    };
-    match others.iter().find(|(_, other)| output.is_some() && *other == output) {
-        Some(&(other, _)) => {
-            let found = format!("the same file as {}", reader.place(other));
-            Err(reader.relation(name, found, "a file of its own", None))
-        }
-        None => Ok(()),
+/// A setting and the file that it names.
+type NamedFile<'a> = (&'static str, Option<&'a Path>);
+
+/// An output must be none of the `others`.
+fn check_overwriting(reader: &mut Reader, (name, output): NamedFile<'_>, others: &[NamedFile<'_>]) {
+    let Some(output) = output else { return };
+    let same = others
+        .iter()
+        .find(|(_, other)| other.is_some_and(|other| is_same(other, output)));
+    if let Some(&(other, _)) = same {
+        let found = format!("the same file as {}", reader.place(other));
+        reader.relation(name, found, "a file of its own", None);
     }
+}
+
+/// Whether two paths are the same but for `./`. Links are not followed.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let steps = |path: &Path| -> PathBuf {
+        path.components()
+            .filter(|step| !matches!(step, Component::CurDir))
+            .collect()
+    };
+    steps(a) == steps(b)
 }

@@ -5,10 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use settings::{Mistaken, Reader, Verbosity};
+use shared::dataset::NameChoice;
 use shared::layers::MAX_PARAMETERS;
 use shared::{BlockColumns, Initialisation, LayerSizes, Precision, ScaleChoice};
-
-use shared::dataset::NameChoice;
 
 use super::names;
 
@@ -118,8 +117,9 @@ pub(super) fn read(reader: &mut Reader) -> Result<TrainConfig, Mistaken> {
     let out = reader.path("out", "the path of a folder");
     let print_every = reader.required_whole_number("print-every", 1..=u64::MAX);
     let verbosity = Verbosity::read(reader);
-    let representable = check_representable(reader, precision, learning_rate, scale);
-    representable?;
+    if precision == Ok(Precision::F32) {
+        check_representable_in_f32(reader, learning_rate, scale);
+    }
     Ok(TrainConfig {
         fleet: fleet?,
         data: data?,
@@ -206,8 +206,9 @@ fn hidden(reader: &mut Reader) -> Result<Vec<usize>, Mistaken> {
     let hidden = reader.read("hidden", expected, layer_sizes)?;
     // One feature is the least that any data have, so what fails here can fit no data.
     if LayerSizes::binary_classifier(1, &hidden).is_err() {
-        let expected = format!("a network of at most {MAX_PARAMETERS} parameters");
-        return Err(reader.relation("hidden", "layers larger than that", expected, None));
+        let sizes: Vec<String> = hidden.iter().map(usize::to_string).collect();
+        let expected = format!("layers with at most {MAX_PARAMETERS} parameters together");
+        return Err(reader.unfit("hidden", sizes.join(","), expected));
     }
     Ok(hidden)
 }
@@ -227,26 +228,20 @@ fn positive(text: &str) -> Option<f64> {
         .filter(|value: &f64| value.is_finite() && *value > 0.0)
 }
 
-/// A factor that is positive and finite in f64 must still be so in the precision of the run.
-fn check_representable(
+/// A factor that is positive and finite in f64 must still be so in f32.
+fn check_representable_in_f32(
     reader: &mut Reader,
-    precision: Result<Precision, Mistaken>,
     learning_rate: Result<f64, Mistaken>,
     scale: Result<ScaleChoice, Mistaken>,
-) -> Result<(), Mistaken> {
-    if precision? == Precision::F64 {
-        return Ok(());
-    }
+) {
     let factors = [
         ("scale", scale.ok().and_then(ScaleChoice::own_factor)),
         ("learning-rate", learning_rate.ok()),
     ];
-    let mut outcome = Ok(());
     for (name, factor) in factors {
         if let Some(factor) = factor.filter(|&factor| factor as f32 == 0.0 || !(factor as f32).is_finite()) {
             let expected = "a number that f32 can hold, from 1e-45 to 3.4e38";
-            outcome = Err(reader.unfit(name, format!("{factor:?}"), expected));
+            reader.unfit(name, format!("{factor:?}"), expected);
         }
     }
-    outcome
 }

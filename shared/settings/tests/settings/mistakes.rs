@@ -1,190 +1,9 @@
-//! Settings from the command line and from files, read as a program reads them.
-
-use std::ffi::OsString;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+//! Every mistake gives its full message.
 
 use clap::Parser;
-use settings::{
-    CONFIG, ConfigError, Exit, Group, Kind, QUIET, Reader, Setting, Settings, Stream, Table, VERBOSE, Verbosity, Words,
-};
+use settings::{Exit, Stream};
 
-#[derive(Debug, Parser)]
-#[command(name = "program", version)]
-struct Cli {
-    #[command(flatten)]
-    words: Words<Demo>,
-}
-
-#[derive(Debug)]
-struct Demo;
-
-impl Settings for Demo {
-    const TABLE: Table = &[
-        Group {
-            heading: "Values",
-            settings: &[
-                Setting::new("count", Kind::Number("N"), "A number")
-                    .default("3")
-                    .details("From 1 to 9."),
-                Setting::new("word", Kind::Text("WORD"), "A word"),
-                Setting::new("sizes", Kind::List("SIZES"), "A list").otherwise("whatever fits"),
-                Setting::new("file", Kind::Path("FILE"), "A file"),
-                Setting::new("threads", Kind::Number("N"), "Threads"),
-                Setting::new("fast", Kind::Flag("no-fast"), "A flag"),
-            ],
-        },
-        Group {
-            heading: "Others",
-            settings: &[QUIET, VERBOSE, CONFIG],
-        },
-    ];
-}
-
-#[derive(Debug, PartialEq)]
-struct Config {
-    count: u64,
-    word: Option<String>,
-    sizes: Option<String>,
-    file: Option<PathBuf>,
-    threads: Option<NonZeroUsize>,
-    fast: bool,
-    verbosity: Verbosity,
-}
-
-const DEFAULTS: Config = Config {
-    count: 3,
-    word: None,
-    sizes: None,
-    file: None,
-    threads: None,
-    fast: false,
-    verbosity: Verbosity::Normal,
-};
-
-fn resolve(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
-    let program = std::iter::once(OsString::from("program"));
-    let cli = Cli::try_parse_from(program.chain(arguments)).expect("clap accepts these arguments");
-    let mut reader = Reader::new(cli.words);
-    let count = reader.required_whole_number("count", 1..=9);
-    let word = reader.read_optional("word", "letters", |text| {
-        text.chars().all(char::is_alphabetic).then(|| text.to_owned())
-    });
-    let sizes = reader.read_optional("sizes", "sizes", |text| Some(text.to_owned()));
-    let file = reader.path("file", "a file");
-    let threads = reader.threads("threads");
-    let fast = reader.flag("fast");
-    let verbosity = Verbosity::read(&mut reader);
-    let config = (|| {
-        Ok(Config {
-            count: count?,
-            word: word?,
-            sizes: sizes?,
-            file: file?,
-            threads: threads?,
-            fast: fast?,
-            verbosity: verbosity?,
-        })
-    })();
-    reader.finish(config)
-}
-
-/// What `arguments` mean.
-fn typed(arguments: &[&str]) -> Result<Config, ConfigError> {
-    resolve(arguments.iter().map(OsString::from).collect())
-}
-
-/// What `arguments` mean with a configuration file that holds `content`; messages call the file `FILE`.
-fn with_file(content: impl AsRef<[u8]>, arguments: &[&str]) -> Result<Config, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("demo.toml");
-    std::fs::write(&path, content).unwrap();
-    let mut all: Vec<OsString> = arguments.iter().map(OsString::from).collect();
-    all.extend(["--config".into(), path.clone().into_os_string()]);
-    resolve(all).map_err(|error| shown(&error, &path))
-}
-
-fn shown(error: &ConfigError, path: &Path) -> String {
-    error.to_string().replace(path.to_str().unwrap(), "FILE")
-}
-
-#[test]
-fn what_is_given_nowhere_has_its_default() {
-    assert_eq!(typed(&[]), Ok(DEFAULTS));
-    assert_eq!(with_file("", &[]), Ok(DEFAULTS));
-}
-
-#[test]
-fn every_toml_type_that_fits_means_what_the_command_line_means() {
-    let cases: [(&str, &[&str]); 18] = [
-        ("count = 4", &["--count", "4"]),
-        ("count = 0x7", &["--count", "7"]),
-        ("count = \"5\"", &["--count", "5"]),
-        ("word = \"abc\"", &["--word", "abc"]),
-        ("word = 'abc' # a comment", &["--word", "abc"]),
-        ("sizes = [20, 7, 5]", &["--sizes", "20,7,5"]),
-        ("sizes = [\n 20,\n 7,\n]", &["--sizes", "20,7"]),
-        ("sizes = [1_000, '7']", &["--sizes", "1000,7"]),
-        ("sizes = 20", &["--sizes", "20"]),
-        ("sizes = \"20,7,5\"", &["--sizes", "20,7,5"]),
-        ("file = \"a b/c.h5\"", &["--file", "a b/c.h5"]),
-        ("threads = 2", &["--threads", "2"]),
-        ("fast = true", &["--fast"]),
-        ("fast = false", &[]),
-        ("quiet = true", &["-q"]),
-        ("verbose = 2", &["-vv"]),
-        ("verbose = true", &["-v"]),
-        ("\u{feff}verbose = false", &[]),
-    ];
-    for (content, arguments) in cases {
-        assert_eq!(with_file(content, &[]), Ok(typed(arguments).unwrap()), "{content}");
-    }
-}
-
-#[test]
-fn the_command_line_wins_over_the_file() {
-    let content = "count = 4\nword = 'file'\nsizes = [1]\nfast = true\nverbose = 1";
-    let config = with_file(content, &["--count", "5", "--sizes", "2", "--no-fast", "-q"]);
-    let expected = Config {
-        count: 5,
-        word: Some("file".to_owned()),
-        sizes: Some("2".to_owned()),
-        verbosity: Verbosity::Quiet,
-        ..DEFAULTS
-    };
-    assert_eq!(config, Ok(expected));
-    let loud = with_file("quiet = true", &["-vv"]).unwrap();
-    assert_eq!(loud.verbosity, Verbosity::Everything);
-}
-
-#[test]
-fn a_value_that_the_command_line_overrides_is_not_judged() {
-    let config = with_file(
-        "count = true\nverbose = 'x'\nquiet = 1",
-        &["--count", "5", "-v", "--no-quiet"],
-    )
-    .unwrap();
-    assert_eq!((config.count, config.verbosity), (5, Verbosity::Verbose));
-}
-
-#[test]
-fn a_flag_and_its_negation_take_turns() {
-    assert!(typed(&["--no-fast", "--fast"]).unwrap().fast);
-    assert!(!typed(&["--fast", "--no-fast"]).unwrap().fast);
-}
-
-#[test]
-fn verbosity_names_the_levels_of_rust_log() {
-    for (arguments, level) in [
-        ("-q", "warn"),
-        ("--no-quiet", "info"),
-        ("-v", "debug"),
-        ("-vv", "trace"),
-        ("-vvvv", "trace"),
-    ] {
-        assert_eq!(typed(&[arguments]).unwrap().verbosity.level(), level);
-    }
-}
+use super::{Cli, DEFAULTS, resolve, shown, typed, with_file};
 
 #[test]
 fn one_mistake_is_one_line() {
@@ -306,8 +125,7 @@ fn every_syntax_mistake_is_reported_with_line_and_column() {
 }
 
 #[test]
-fn a_file_that_cannot_be_understood_hides_no_mistake_of_the_command_line_and_invents_none() {
-    // `-q` with `verbose` from the file would be fine, and so would be a `word` that nobody can read.
+fn a_file_that_cannot_be_understood_hides_no_mistake_of_the_command_line() {
     let message = with_file("word = ", &["--count", "0", "-q"]).unwrap_err();
     assert_eq!(
         message,
@@ -345,20 +163,6 @@ fn a_file_that_is_no_text_is_refused_at_the_byte() {
     assert_eq!(
         message,
         "error: FILE:2:9: found a byte that is not UTF-8, expected text"
-    );
-}
-
-#[cfg(unix)]
-#[test]
-fn paths_need_not_be_utf_8_but_all_else_must() {
-    use std::os::unix::ffi::OsStringExt;
-    let bytes = || OsString::from_vec(b"a\xffb".to_vec());
-    let config = resolve(vec!["--file".into(), bytes()]).unwrap();
-    assert_eq!(config.file, Some(PathBuf::from(bytes())));
-    let error = resolve(vec!["--word".into(), bytes()]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "error: --word: found `a\u{fffd}b`, which is not UTF-8, expected letters"
     );
 }
 
@@ -410,25 +214,4 @@ fn what_clap_finds_is_said_in_the_same_form_and_ends_with_64() {
     assert_eq!(exit(&["--version"]), version);
     let help = exit(&["--help"]);
     assert_eq!((help.stream, help.code), (Stream::Out, 0));
-}
-
-#[test]
-fn the_help_is_made_from_the_table() {
-    let program = ["program", "-h"];
-    let help = Exit::from(Cli::try_parse_from(program).unwrap_err()).text;
-    for part in [
-        "Values:\n",
-        "Others:\n",
-        "--count <N>      A number [default: 3]\n",
-        "A list [default: whatever fits]\n",
-        "  -v, --verbose...  ",
-    ] {
-        assert!(help.contains(part), "{part:?} in {help}");
-    }
-    assert!(!help.contains("no-fast") && !help.contains("From 1 to 9"), "{help}");
-    let long = Exit::from(Cli::try_parse_from(["program", "--help"]).unwrap_err()).text;
-    assert!(
-        long.contains("          A number. From 1 to 9.\n          [default: 3]\n"),
-        "{long}"
-    );
 }
