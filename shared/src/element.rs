@@ -47,6 +47,11 @@ impl ElementType {
         }
     }
 
+    /// Whether it is one of the integers.
+    pub fn is_integer(self) -> bool {
+        !matches!(self, Self::F32 | Self::F64)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::U8 => "u8",
@@ -260,6 +265,21 @@ impl Columns {
     /// All numbers, column after column.
     pub fn values(&self) -> &Values {
         &self.values
+    }
+
+    /// A copy of the columns in `range`.
+    ///
+    /// # Panics
+    ///
+    /// If `range` reaches beyond the last column.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let values = with_values!(&self.values, |v| {
+            Element::wrap(v[range.start * self.features..range.end * self.features].to_vec())
+        });
+        Self {
+            features: self.features,
+            values,
+        }
     }
 
     /// Feature and column of the first number that precision `T` cannot hold (NaN, an infinity, or out of range).

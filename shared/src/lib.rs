@@ -20,15 +20,34 @@
 //! | `dw_l`, `db_l`, `dz_l`, `da_l` | derivatives of the cost by `w_l`, `b_l`, `z_l`, `a_l` | as the thing itself |
 //! | `J` | cost: mean cross-entropy | |
 
+pub mod activation;
+pub mod backward;
+pub mod dataset;
 pub mod digest;
 pub mod element;
+pub mod forward;
+pub mod gradient;
+pub mod initialisation;
 pub mod kernel;
 pub mod layers;
+pub mod loss;
+pub mod numpy_random;
 pub mod parameters;
+pub mod plan;
+pub mod predict;
 pub mod real;
+pub mod reference;
+pub mod shard;
+pub mod tree;
+pub mod update;
 
+pub use dataset::Dataset;
 pub use digest::Digest;
 pub use element::{Columns, ElementType};
+pub use gradient::{GradientSum, MeanGradient};
+pub use initialisation::Initialisation;
 pub use layers::LayerSizes;
 pub use parameters::Parameters;
 pub use real::{Precision, Real};
+pub use shard::Shard;
+pub use tree::{BlockColumns, LeafRange, Tree};

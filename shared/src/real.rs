@@ -1,7 +1,6 @@
 //! The two precisions, f64 and f32, behind one trait.
 
 use std::fmt;
-use std::iter::Sum;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::str::FromStr;
 
@@ -65,18 +64,13 @@ impl FromStr for Precision {
 pub trait Real:
     Copy
     + Default
-    + PartialEq
     + PartialOrd
-    + fmt::Debug
-    + Send
-    + Sync
     + Add<Output = Self>
     + Sub<Output = Self>
     + Mul<Output = Self>
     + Div<Output = Self>
     + Neg<Output = Self>
-    + Sum
-    + bytemuck::Pod
+    + crate::element::Element
     + crate::kernel::Vectored
     + 'static
 {

@@ -13,7 +13,7 @@ pub trait Vectored: Sized + Copy {
     /// `a · b + c` in every lane, rounded once.
     fn fused<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
     /// `a + b` in every lane.
-    fn sum<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn added<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     /// The whole vectors at the start of `values`.
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
     /// The whole vectors at the start of `values`.
@@ -32,7 +32,7 @@ impl Vectored for f64 {
         simd.mul_add_f64s(a, b, c)
     }
     #[inline(always)]
-    fn sum<S: Simd>(simd: S, a: S::f64s, b: S::f64s) -> S::f64s {
+    fn added<S: Simd>(simd: S, a: S::f64s, b: S::f64s) -> S::f64s {
         simd.add_f64s(a, b)
     }
     #[inline(always)]
@@ -57,7 +57,7 @@ impl Vectored for f32 {
         simd.mul_add_f32s(a, b, c)
     }
     #[inline(always)]
-    fn sum<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
+    fn added<S: Simd>(simd: S, a: S::f32s, b: S::f32s) -> S::f32s {
         simd.add_f32s(a, b)
     }
     #[inline(always)]

@@ -1,0 +1,157 @@
+//! Shapes drawn in whole numbers, so that every machine draws the same bytes.
+
+use super::random::SplitMix64;
+
+/// Pixels along an edge of an image.
+pub(super) const EDGE: usize = 64;
+
+/// Red, green, blue.
+pub(super) type Colour = [i32; 3];
+
+/// A point of a scene: x to the right and y down from the middle of what is drawn, which reaches about 1000 far.
+pub(super) type Point = (i32, i32);
+
+/// An area of one colour.
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// An ellipse with its axes along x and y.
+    Ellipse { centre: Point, radii: Point },
+    /// A convex polygon, its corners clockwise as seen.
+    Polygon(Vec<Point>),
+    /// A straight line with round ends.
+    Stroke { from: Point, to: Point, half_width: i32 },
+}
+
+impl Shape {
+    fn contains(&self, (x, y): Point) -> bool {
+        match self {
+            Self::Ellipse { centre, radii } => {
+                let (dx, dy) = (i64::from(x - centre.0), i64::from(y - centre.1));
+                let (rx, ry) = (i64::from(radii.0), i64::from(radii.1));
+                dx * dx * ry * ry + dy * dy * rx * rx <= rx * rx * ry * ry
+            }
+            Self::Polygon(corners) => {
+                let next = corners.iter().cycle().skip(1);
+                corners.iter().zip(next).all(|(a, b)| cross(*a, *b, (x, y)) >= 0)
+            }
+            Self::Stroke { from, to, half_width } => near_segment(*from, *to, (x, y), i64::from(*half_width)),
+        }
+    }
+}
+
+/// Twice the area of the triangle a, b, p; positive if p is on the right of the way from a to b.
+fn cross(a: Point, b: Point, p: Point) -> i64 {
+    i64::from(b.0 - a.0) * i64::from(p.1 - a.1) - i64::from(b.1 - a.1) * i64::from(p.0 - a.0)
+}
+
+fn near_segment(from: Point, to: Point, p: Point, distance: i64) -> bool {
+    let dot = |a: Point, b: Point| i64::from(a.0) * i64::from(b.0) + i64::from(a.1) * i64::from(b.1);
+    let minus = |a: Point, b: Point| (a.0 - b.0, a.1 - b.1);
+    let (along, offset) = (minus(to, from), minus(p, from));
+    let (length_squared, t) = (dot(along, along), dot(offset, along));
+    if t <= 0 {
+        dot(offset, offset) <= distance * distance
+    } else if t >= length_squared {
+        let offset = minus(p, to);
+        dot(offset, offset) <= distance * distance
+    } else {
+        // |cross|² / length² ≤ distance²
+        let area = cross(from, to, p);
+        area * area <= distance * distance * length_squared
+    }
+}
+
+/// Where, how large and how tilted a scene appears in its image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pose {
+    /// The scene's middle, in sixths of a pixel from the upper left corner.
+    pub(super) centre: Point,
+    /// Sixths of a pixel per 1000 units of the scene.
+    pub(super) size: i32,
+    /// 1024 times the sine of the tilt.
+    pub(super) tilt: i32,
+}
+
+impl Pose {
+    /// The point of the scene that is seen at `at`, in sixths of a pixel.
+    fn scene_point(&self, at: Point) -> Point {
+        let (dx, dy) = (i64::from(at.0 - self.centre.0), i64::from(at.1 - self.centre.1));
+        let sine = i64::from(self.tilt);
+        let cosine = ((1024 * 1024 - sine * sine).unsigned_abs().isqrt()) as i64;
+        let scaled = |turned: i64| (turned * 1000).div_euclid(1024 * i64::from(self.size)) as i32;
+        (scaled(dx * cosine + dy * sine), scaled(dy * cosine - dx * sine))
+    }
+}
+
+/// Shapes over a background that fades from one colour at the top to another at the bottom.
+#[derive(Clone, Debug)]
+pub(super) struct Scene {
+    pub(super) top: Colour,
+    pub(super) bottom: Colour,
+    /// Painted one over the other.
+    pub(super) shapes: Vec<(Shape, Colour)>,
+}
+
+impl Scene {
+    /// Paints `colour` over what is there.
+    pub(super) fn paint(&mut self, shape: Shape, colour: Colour) {
+        self.shapes.push((shape, colour));
+    }
+
+    /// Paints the same on both sides of the scene's vertical axis.
+    pub(super) fn paint_both_sides(&mut self, shape: Shape, colour: Colour) {
+        self.paint(mirrored(&shape), colour);
+        self.paint(shape, colour);
+    }
+
+    /// The image of the scene: [`EDGE`] × [`EDGE`] pixels of three bytes, each the mean of nine samples plus noise of
+    /// up to ± `noise`.
+    pub(super) fn draw(&self, pose: Pose, noise: i32, random: &mut SplitMix64) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(EDGE * EDGE * 3);
+        for y in 0..EDGE as i32 {
+            for x in 0..EDGE as i32 {
+                let mut sum = [0; 3];
+                for (sub_y, sub_x) in [1, 3, 5].into_iter().flat_map(|y| [1, 3, 5].map(|x| (y, x))) {
+                    let colour = self.colour_at(pose, (6 * x + sub_x, 6 * y + sub_y));
+                    sum = [0, 1, 2].map(|channel| sum[channel] + colour[channel]);
+                }
+                for channel in sum {
+                    let value = channel / 9 + random.between(-noise, noise);
+                    bytes.push(value.clamp(0, 255) as u8);
+                }
+            }
+        }
+        bytes
+    }
+
+    fn colour_at(&self, pose: Pose, at: Point) -> Colour {
+        let point = pose.scene_point(at);
+        let topmost = self.shapes.iter().rev().find(|(shape, _)| shape.contains(point));
+        topmost.map_or_else(
+            || mix(self.top, self.bottom, at.1, 6 * EDGE as i32),
+            |(_, colour)| *colour,
+        )
+    }
+}
+
+/// `a` and `b` mixed, `part` of `whole` being `b`.
+pub(super) fn mix(a: Colour, b: Colour, part: i32, whole: i32) -> Colour {
+    [0, 1, 2].map(|channel| (a[channel] * (whole - part) + b[channel] * part) / whole)
+}
+
+fn mirrored(shape: &Shape) -> Shape {
+    let flip = |(x, y): Point| (-x, y);
+    match shape {
+        Shape::Ellipse { centre, radii } => Shape::Ellipse {
+            centre: flip(*centre),
+            radii: *radii,
+        },
+        // Mirroring turns the corners round, so they are listed backwards.
+        Shape::Polygon(corners) => Shape::Polygon(corners.iter().rev().copied().map(flip).collect()),
+        Shape::Stroke { from, to, half_width } => Shape::Stroke {
+            from: flip(*from),
+            to: flip(*to),
+            half_width: *half_width,
+        },
+    }
+}

@@ -1,0 +1,171 @@
+//! What the built-in images show: a cat's face, or a house.
+
+use super::canvas::{Colour, EDGE, Point, Pose, Scene, Shape, mix};
+use super::random::SplitMix64;
+
+/// Backgrounds, top and bottom; both kinds of scene draw from the same ones, so that colour alone decides nothing.
+const BACKGROUNDS: [(Colour, Colour); 8] = [
+    ([120, 180, 235], [215, 235, 250]),
+    ([250, 190, 120], [250, 225, 175]),
+    ([90, 110, 160], [190, 160, 190]),
+    ([235, 170, 175], [250, 220, 205]),
+    ([150, 205, 190], [225, 240, 220]),
+    ([60, 75, 110], [120, 140, 170]),
+    ([200, 195, 225], [240, 235, 245]),
+    ([225, 215, 160], [200, 220, 170]),
+];
+
+/// Fur of cats.
+const FURS: [Colour; 7] = [
+    [225, 140, 60],
+    [120, 120, 130],
+    [55, 50, 55],
+    [240, 235, 225],
+    [150, 105, 70],
+    [235, 195, 140],
+    [90, 75, 65],
+];
+
+/// Walls of houses.
+const WALLS: [Colour; 7] = [
+    [225, 145, 80],
+    [130, 130, 140],
+    [85, 75, 75],
+    [245, 235, 220],
+    [165, 90, 75],
+    [235, 205, 150],
+    [150, 170, 190],
+];
+
+const ROOFS: [Colour; 5] = [[165, 60, 45], [75, 65, 75], [120, 80, 55], [60, 90, 120], [95, 115, 75]];
+
+const BLACK: Colour = [25, 22, 25];
+const WHITE: Colour = [250, 250, 250];
+
+/// Where and how large a scene appears.
+pub(super) fn pose(random: &mut SplitMix64) -> Pose {
+    let middle = 3 * EDGE as i32;
+    Pose {
+        centre: (
+            middle + random.between(-SHIFT, SHIFT),
+            middle + random.between(-SHIFT, SHIFT),
+        ),
+        size: random.between(SMALLEST, LARGEST),
+        tilt: random.between(-TILT, TILT),
+    }
+}
+
+/// How far a scene is moved, in sixths of a pixel.
+const SHIFT: i32 = 36;
+/// How large it is, in sixths of a pixel per 1000 units.
+const SMALLEST: i32 = 130;
+const LARGEST: i32 = 190;
+/// 1024 times the sine of its largest tilt.
+const TILT: i32 = 200;
+/// How far a colour strays, per channel.
+const STRAY: i32 = 25;
+
+/// A cat's face over its shoulders.
+pub(super) fn cat(random: &mut SplitMix64) -> Scene {
+    let mut scene = background(random);
+    let fur = stray(random.pick(&FURS), random);
+    let dark = mix(fur, BLACK, 2, 5);
+    let light = mix(fur, WHITE, 1, 2);
+    let pink = stray([225, 150, 150], random);
+    scene.paint(ellipse((0, 1150), (560, 700)), mix(fur, BLACK, 1, 6));
+    scene.paint_both_sides(polygon(&[(-640, -150), (-590, -900), (-110, -520)]), fur);
+    scene.paint_both_sides(polygon(&[(-545, -330), (-535, -730), (-270, -510)]), pink);
+    scene.paint(
+        ellipse((0, 0), (random.between(640, 740), random.between(560, 620))),
+        fur,
+    );
+    if random.one_in(2) {
+        for x in [-150, 0, 150] {
+            scene.paint(stroke((x, -560), (x * 2 / 3, -340), 38), dark);
+        }
+        scene.paint_both_sides(stroke((-690, 60), (-520, 90), 34), dark);
+    }
+    if random.one_in(3) {
+        scene.paint(ellipse((280, -80), (230, 250)), light);
+    }
+    paint_eyes(&mut scene, random);
+    scene.paint_both_sides(ellipse((-130, 290), (190, 150)), light);
+    scene.paint(polygon(&[(-85, 140), (85, 140), (0, 235)]), pink);
+    scene.paint_both_sides(stroke((0, 240), (-110, 340), 18), BLACK);
+    let whisker = if fur.iter().sum::<i32>() > 300 { BLACK } else { WHITE };
+    for y in [-60, 40, 140] {
+        scene.paint_both_sides(stroke((-300, 270 + y / 3), (-820, 230 + y), 14), whisker);
+    }
+    scene
+}
+
+fn paint_eyes(scene: &mut Scene, random: &mut SplitMix64) {
+    let iris = random.pick(&[[200, 215, 90], [120, 190, 120], [235, 190, 70], [130, 185, 225]]);
+    let pupil = random.between(40, 90);
+    scene.paint_both_sides(ellipse((-270, -70), (150, 155)), mix(iris, BLACK, 1, 3));
+    scene.paint_both_sides(ellipse((-270, -70), (125, 135)), iris);
+    scene.paint_both_sides(ellipse((-270, -70), (pupil, 120)), BLACK);
+    scene.paint(ellipse((-305, -115), (30, 30)), WHITE);
+    scene.paint(ellipse((235, -115), (30, 30)), WHITE);
+}
+
+/// A house on a meadow.
+pub(super) fn house(random: &mut SplitMix64) -> Scene {
+    let mut scene = background(random);
+    let wall = stray(random.pick(&WALLS), random);
+    let roof = stray(random.pick(&ROOFS), random);
+    let meadow = stray([110, 160, 85], random);
+    let glass = stray(random.pick(&[[250, 225, 130], [150, 195, 225], [70, 90, 115]]), random);
+    let door = stray(random.pick(&[[120, 70, 45], [165, 50, 50], [50, 90, 80]]), random);
+    let frame = mix(wall, WHITE, 2, 3);
+    if random.one_in(2) {
+        let sun = (random.pick(&[-750, 750]), random.between(-800, -600));
+        scene.paint(ellipse(sun, (170, 170)), [250, 225, 120]);
+    }
+    scene.paint(ellipse((0, 2300), (4000, 1650)), meadow);
+    scene.paint(rectangle((330, -800), (480, -200)), mix(wall, BLACK, 1, 3));
+    let half = random.between(560, 660);
+    scene.paint(rectangle((-half, -150), (half, 760)), wall);
+    scene.paint(polygon(&[(-half - 110, -130), (0, -780), (half + 110, -130)]), roof);
+    scene.paint_both_sides(rectangle((-430, 10), (-150, 310)), frame);
+    scene.paint_both_sides(rectangle((-400, 40), (-180, 280)), glass);
+    scene.paint_both_sides(stroke((-290, 40), (-290, 280), 16), frame);
+    scene.paint_both_sides(stroke((-400, 160), (-180, 160), 16), frame);
+    if random.one_in(2) {
+        scene.paint(ellipse((0, -360), (105, 105)), frame);
+        scene.paint(ellipse((0, -360), (75, 75)), glass);
+    }
+    let door_at = random.pick(&[-300, 0, 300]);
+    scene.paint(rectangle((door_at - 120, 400), (door_at + 120, 760)), door);
+    scene.paint(ellipse((door_at + 75, 590), (24, 24)), [240, 215, 130]);
+    scene
+}
+
+fn background(random: &mut SplitMix64) -> Scene {
+    let (top, bottom) = random.pick(&BACKGROUNDS);
+    Scene {
+        top: stray(top, random),
+        bottom: stray(bottom, random),
+        shapes: Vec::new(),
+    }
+}
+
+fn stray(colour: Colour, random: &mut SplitMix64) -> Colour {
+    colour.map(|channel| (channel + random.between(-STRAY, STRAY)).clamp(0, 255))
+}
+
+fn ellipse(centre: Point, radii: Point) -> Shape {
+    Shape::Ellipse { centre, radii }
+}
+
+fn polygon(corners: &[Point]) -> Shape {
+    Shape::Polygon(corners.to_vec())
+}
+
+fn rectangle((left, top): Point, (right, bottom): Point) -> Shape {
+    Shape::Polygon(vec![(left, top), (right, top), (right, bottom), (left, bottom)])
+}
+
+fn stroke(from: Point, to: Point, half_width: i32) -> Shape {
+    Shape::Stroke { from, to, half_width }
+}

@@ -1,0 +1,481 @@
+//! Halving: one recursion that cuts a row of items into leaves and fixes the order in which their sums are joined.
+//!
+//! Every sum in Lockstep that could be split between threads or processes follows such a tree, so its bits do not
+//! depend on who computes which part:
+//!
+//! - the **batch** of m columns is halved into *blocks*; a block's sums are computed by one thread, and the sums of
+//!   blocks are joined along the tree ([`Tree::over_batch`]);
+//! - the **inner dimension** of every matrix product is halved into *panels* ([`Tree::over_inner_dimension`]).
+//!
+//! ```text
+//!   27 tiles = 209 columns, at most 64 a leaf      each node's value is left + right
+//!   ├── 14 tiles
+//!   │   ├── 7 tiles   leaf 0: columns   0..56
+//!   │   └── 7 tiles   leaf 1: columns  56..112
+//!   └── 13 tiles
+//!       ├── 7 tiles   leaf 2: columns 112..168
+//!       └── 6 tiles   leaf 3: columns 168..209
+//! ```
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::ops::Range;
+use std::str::FromStr;
+
+/// Items (columns, features) in a tile, the unit in which a row is halved. It is one vector of eight f64.
+pub const TILE: usize = 8;
+
+/// The most features in one panel of a matrix product's inner dimension.
+pub const PANEL_FEATURES: usize = 1024;
+
+/// The most columns that a block may have: at least [`TILE`], since a tile is never cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockColumns(usize);
+
+impl BlockColumns {
+    /// Returns `None` if `columns` is less than [`TILE`].
+    pub fn new(columns: usize) -> Option<Self> {
+        (columns >= TILE).then_some(Self(columns))
+    }
+
+    /// The default for a batch of `m` columns: the largest of 16, 32 and 64 that leaves about 16 blocks.
+    ///
+    /// It is a function of the batch alone, never of the fleet. Small batches need small blocks so that fleets of many
+    /// sizes get even shares; larger blocks make the sums over blocks cheaper.
+    pub fn default_for(m: usize) -> Self {
+        match m / 16 {
+            0..32 => Self(16),
+            32..64 => Self(32),
+            _ => Self(64),
+        }
+    }
+
+    /// The number of columns.
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+/// A text that is not a number of block columns.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found `{0}`, expected a whole number of at least {TILE}")]
+pub struct ParseBlockColumnsError(pub String);
+
+impl FromStr for BlockColumns {
+    type Err = ParseBlockColumnsError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let columns = text
+            .parse()
+            .map_err(|_: ParseIntError| ParseBlockColumnsError(text.to_owned()))?;
+        Self::new(columns).ok_or_else(|| ParseBlockColumnsError(text.to_owned()))
+    }
+}
+
+/// A contiguous range of leaves, `first..end`, never empty.
+///
+/// It names a node of a [`Tree`] where [`Tree::is_node`] holds, and may name any other run of leaves, such as a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeafRange {
+    first: u32,
+    end: u32,
+}
+
+impl LeafRange {
+    /// Returns `None` if `first..end` is empty.
+    pub fn new(first: u32, end: u32) -> Option<Self> {
+        (first < end).then_some(Self { first, end })
+    }
+
+    /// The first leaf.
+    pub fn first(self) -> u32 {
+        self.first
+    }
+
+    /// The leaf after the last.
+    pub fn end(self) -> u32 {
+        self.end
+    }
+
+    /// The number of leaves, at least 1.
+    pub fn count(self) -> usize {
+        (self.end - self.first) as usize
+    }
+
+    /// Whether every leaf of `other` is in this range.
+    pub fn contains(self, other: Self) -> bool {
+        self.first <= other.first && other.end <= self.end
+    }
+
+    /// The leaves in ascending order.
+    pub fn leaves(self) -> Range<usize> {
+        self.first as usize..self.end as usize
+    }
+}
+
+impl fmt::Display for LeafRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.first, self.end)
+    }
+}
+
+/// The halving of a row of items: its leaves, and the order in which they are joined.
+///
+/// Halving: a piece of more than `leaf_items` items and more than one tile of [`TILE`] items is split in two. The left
+/// half has ⌈t / 2⌉ of its t tiles (the last tile of the row may be partial), the right half the others. Each half is
+/// halved in turn. What is not split is a leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    leaf_items: usize,
+    /// Where each leaf begins, and at last where the row ends: leaves + 1 ascending numbers.
+    bounds: Vec<usize>,
+    /// How many joins become possible when a leaf is done, going from left to right.
+    joins: Vec<u8>,
+}
+
+/// A row that cannot be halved into countable leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TreeError {
+    /// There is nothing to halve.
+    #[error("found no items, expected at least 1")]
+    Empty,
+    /// More than 2^32 − 1 leaves.
+    #[error("{items} items make more than 4294967295 leaves of at most {leaf_items}")]
+    TooMany {
+        /// The number of items.
+        items: usize,
+        /// The most items in a leaf.
+        leaf_items: usize,
+    },
+}
+
+impl Tree {
+    /// The blocks of a batch of `m` columns, and the order in which their sums are joined.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError`] if `m` is 0 or there would be more than 2^32 − 1 blocks.
+    pub fn over_batch(m: usize, block_columns: BlockColumns) -> Result<Self, TreeError> {
+        Self::new(m, block_columns.get())
+    }
+
+    /// The panels of an inner dimension of `n` features (or units), and the order in which their sums are joined.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is 0 or beyond 2^40: no layer has such a size (see [`crate::LayerSizes`]).
+    pub fn over_inner_dimension(n: usize) -> Self {
+        Self::new(n, PANEL_FEATURES).expect("layer sizes are within 1..=2^40")
+    }
+
+    fn new(items: usize, leaf_items: usize) -> Result<Self, TreeError> {
+        if items == 0 {
+            return Err(TreeError::Empty);
+        }
+        // Each leaf but the last has more than half of `leaf_items`, or is one tile.
+        if items.div_ceil(TILE.max(leaf_items / 2)) > u32::MAX as usize {
+            return Err(TreeError::TooMany { items, leaf_items });
+        }
+        let mut tree = Self {
+            leaf_items,
+            bounds: vec![0],
+            joins: Vec::new(),
+        };
+        tree.halve(0..items);
+        Ok(tree)
+    }
+
+    fn halve(&mut self, piece: Range<usize>) {
+        match split(&piece, self.leaf_items) {
+            None => {
+                self.bounds.push(piece.end);
+                self.joins.push(0);
+            }
+            Some(middle) => {
+                self.halve(piece.start..middle);
+                self.halve(middle..piece.end);
+                // The last leaf of the right half completes this node too.
+                *self.joins.last_mut().expect("halving makes at least one leaf") += 1;
+            }
+        }
+    }
+
+    /// The number of items: columns of a batch, features of an inner dimension.
+    pub fn items(&self) -> usize {
+        self.bounds[self.leaves()]
+    }
+
+    /// The number of leaves: blocks of a batch, panels of an inner dimension.
+    pub fn leaves(&self) -> usize {
+        self.joins.len()
+    }
+
+    /// All leaves: the root node.
+    pub fn root(&self) -> LeafRange {
+        LeafRange {
+            first: 0,
+            end: self.leaves() as u32,
+        }
+    }
+
+    /// The items of one leaf. It begins at a multiple of [`TILE`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no such leaf.
+    pub fn leaf(&self, leaf: usize) -> Range<usize> {
+        self.bounds[leaf]..self.bounds[leaf + 1]
+    }
+
+    /// The items of a range of leaves.
+    ///
+    /// # Panics
+    ///
+    /// If `range` reaches beyond the last leaf.
+    pub fn items_of(&self, range: LeafRange) -> Range<usize> {
+        self.bounds[range.first as usize]..self.bounds[range.end as usize]
+    }
+
+    /// The two halves of a node, or `None` for a leaf.
+    pub fn halves(&self, node: LeafRange) -> Option<(LeafRange, LeafRange)> {
+        let middle = split(&self.items_of(node), self.leaf_items)?;
+        let middle = self.bounds.partition_point(|&bound| bound < middle) as u32;
+        Some((
+            LeafRange {
+                first: node.first,
+                end: middle,
+            },
+            LeafRange {
+                first: middle,
+                end: node.end,
+            },
+        ))
+    }
+
+    /// Whether `range` is a node of this tree.
+    pub fn is_node(&self, range: LeafRange) -> bool {
+        range.end as usize <= self.leaves() && self.maximal_nodes(range).len() == 1
+    }
+
+    /// The fewest nodes that make up `range`, from left to right: what a worker returns for its shard.
+    ///
+    /// # Panics
+    ///
+    /// If `range` reaches beyond the last leaf.
+    pub fn maximal_nodes(&self, range: LeafRange) -> Vec<LeafRange> {
+        let mut nodes = Vec::new();
+        self.collect_maximal(self.root(), range, &mut nodes);
+        nodes
+    }
+
+    fn collect_maximal(&self, node: LeafRange, range: LeafRange, nodes: &mut Vec<LeafRange>) {
+        if node.end <= range.first || range.end <= node.first {
+            return;
+        }
+        if range.contains(node) {
+            nodes.push(node);
+        } else if let Some((left, right)) = self.halves(node) {
+            self.collect_maximal(left, range, nodes);
+            self.collect_maximal(right, range, nodes);
+        }
+    }
+
+    /// The leaves of `node` from left to right, each with the number of joins that follow it.
+    ///
+    /// Push each leaf's value on a stack; after each, as often as its number says, pop right, pop left, push
+    /// left + right. What is left on the stack at the end is the value of `node`.
+    ///
+    /// # Panics
+    ///
+    /// If `node` is not a node of this tree.
+    pub fn fold_steps(&self, node: LeafRange) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let last = node.end as usize - 1;
+        let before_last: usize = self.joins[node.first as usize..last]
+            .iter()
+            .map(|&joins| joins as usize)
+            .sum();
+        // The last leaf of a node may also complete nodes above it; those joins are not this node's.
+        let joins_of_last = node.count() - 1 - before_last;
+        node.leaves().map(move |leaf| {
+            let joins = if leaf == last {
+                joins_of_last
+            } else {
+                self.joins[leaf] as usize
+            };
+            (leaf, joins)
+        })
+    }
+
+    /// The value of `node`: `leaf` gives a leaf's value, `join` gives left + right.
+    ///
+    /// # Panics
+    ///
+    /// If `node` is not a node of this tree.
+    pub fn fold<V>(&self, node: LeafRange, mut leaf: impl FnMut(usize) -> V, mut join: impl FnMut(V, V) -> V) -> V {
+        let mut stack = Vec::new();
+        for (index, joins) in self.fold_steps(node) {
+            stack.push(leaf(index));
+            for _ in 0..joins {
+                let right = stack.pop().expect("a join has two operands");
+                let left = stack.pop().expect("a join has two operands");
+                stack.push(join(left, right));
+            }
+        }
+        stack.pop().expect("a node has at least one leaf")
+    }
+
+    /// The most values that [`Tree::fold`] holds at once, for any node.
+    pub fn stack_depth(&self) -> usize {
+        let mut depth = 0;
+        let mut deepest = 0;
+        for &joins in &self.joins {
+            depth += 1;
+            deepest = deepest.max(depth);
+            depth -= joins as usize;
+        }
+        deepest
+    }
+}
+
+/// Where a piece of a row is split, or `None` if it is a leaf.
+fn split(piece: &Range<usize>, leaf_items: usize) -> Option<usize> {
+    let tiles = piece.len().div_ceil(TILE);
+    (piece.len() > leaf_items && tiles > 1).then(|| piece.start + tiles.div_ceil(2) * TILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn tree(items: usize, leaf_items: usize) -> Tree {
+        Tree::new(items, leaf_items).unwrap()
+    }
+
+    fn range(first: u32, end: u32) -> LeafRange {
+        LeafRange::new(first, end).unwrap()
+    }
+
+    #[test]
+    fn the_left_half_takes_the_odd_tile() {
+        let tree = tree(209, 64);
+        let leaves: Vec<_> = (0..tree.leaves()).map(|leaf| tree.leaf(leaf)).collect();
+        assert_eq!(leaves, [0..56, 56..112, 112..168, 168..209]);
+        assert_eq!(tree.halves(tree.root()), Some((range(0, 2), range(2, 4))));
+        assert_eq!(tree.halves(range(3, 4)), None);
+    }
+
+    #[test]
+    fn a_fair_share_of_2_4_or_8_equal_workers_is_exactly_one_node() {
+        let tree = tree(4096, 16);
+        for workers in [2, 4, 8] {
+            let share = tree.leaves() as u32 / workers;
+            for worker in 0..workers {
+                assert!(tree.is_node(range(worker * share, (worker + 1) * share)));
+            }
+        }
+    }
+
+    #[test]
+    fn one_tile_is_never_cut() {
+        assert_eq!(tree(8, 1).leaves(), 1);
+        assert_eq!(tree(9, 1).leaves(), 2);
+        assert_eq!(tree(1, 1).leaves(), 1);
+    }
+
+    #[test]
+    fn no_items_and_too_many_leaves_are_refused() {
+        assert_eq!(Tree::new(0, 8), Err(TreeError::Empty));
+        assert_eq!(
+            Tree::new(1 << 40, 8),
+            Err(TreeError::TooMany {
+                items: 1 << 40,
+                leaf_items: 8
+            })
+        );
+    }
+
+    #[test]
+    fn the_default_block_size_is_a_function_of_the_batch_alone() {
+        let defaults = [1, 209, 511, 512, 1023, 1024, 8360, 1_000_000].map(|m| BlockColumns::default_for(m).get());
+        assert_eq!(defaults, [16, 16, 16, 32, 32, 64, 64, 64]);
+    }
+
+    /// The node's value as the recursion of the definition gives it, with the shape of the tree in the text.
+    fn expected_fold(tree: &Tree, node: LeafRange) -> String {
+        match tree.halves(node) {
+            None => node.first().to_string(),
+            Some((left, right)) => format!("({}+{})", expected_fold(tree, left), expected_fold(tree, right)),
+        }
+    }
+
+    fn every_node(tree: &Tree, node: LeafRange, visit: &mut impl FnMut(LeafRange)) {
+        visit(node);
+        if let Some((left, right)) = tree.halves(node) {
+            every_node(tree, left, visit);
+            every_node(tree, right, visit);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn leaves_cover_every_item_once_and_begin_at_tiles(items in 1_usize..3000, leaf_items in 1_usize..100) {
+            let tree = tree(items, leaf_items);
+            let mut next = 0;
+            for leaf in 0..tree.leaves() {
+                let columns = tree.leaf(leaf);
+                prop_assert_eq!(columns.start, next);
+                prop_assert_eq!(columns.start % TILE, 0);
+                prop_assert!(!columns.is_empty());
+                prop_assert!(columns.len() <= leaf_items.max(TILE));
+                next = columns.end;
+            }
+            prop_assert_eq!(next, items);
+            prop_assert_eq!(tree.items(), items);
+        }
+
+        #[test]
+        fn the_stack_fold_equals_the_recursion_at_every_node(items in 1_usize..3000, leaf_items in 8_usize..100) {
+            let tree = tree(items, leaf_items);
+            every_node(&tree, tree.root(), &mut |node| {
+                let folded = tree.fold(node, |leaf| leaf.to_string(), |left, right| format!("({left}+{right})"));
+                assert_eq!(folded, expected_fold(&tree, node));
+                assert!(tree.is_node(node));
+            });
+        }
+
+        #[test]
+        fn maximal_nodes_cover_the_range_and_none_could_be_larger(
+            items in 1_usize..3000, leaf_items in 8_usize..100, a in 0_u32..400, b in 0_u32..400,
+        ) {
+            let tree = tree(items, leaf_items);
+            let leaves = tree.leaves() as u32;
+            let (a, b) = (a % leaves, b % leaves);
+            let range = range(a.min(b), a.max(b) + 1);
+            let nodes = tree.maximal_nodes(range);
+            let mut next = range.first();
+            for &node in &nodes {
+                prop_assert_eq!(node.first(), next);
+                prop_assert!(tree.is_node(node));
+                next = node.end();
+            }
+            prop_assert_eq!(next, range.end());
+            for pair in nodes.windows(2) {
+                let joined = LeafRange { first: pair[0].first, end: pair[1].end };
+                prop_assert!(!tree.is_node(joined), "{} and {} make one node", pair[0], pair[1]);
+            }
+        }
+
+        #[test]
+        fn the_stack_never_outgrows_its_stated_depth(items in 1_usize..3000, leaf_items in 8_usize..100) {
+            let tree = tree(items, leaf_items);
+            let mut depth = 0_usize;
+            for (_, joins) in tree.fold_steps(tree.root()) {
+                depth += 1;
+                prop_assert!(depth <= tree.stack_depth());
+                depth -= joins;
+            }
+            prop_assert_eq!(depth, 1);
+        }
+    }
+}
