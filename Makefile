@@ -1,6 +1,6 @@
 # What to type. `make` alone lists the targets; scripts/setup says what is installed, and why, before it does so.
 
-# One profile and one set of features for everything, so that each dependency is compiled once.
+# One profile for everything, so that dependencies are compiled once.
 CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
