@@ -4,6 +4,7 @@ pub mod cli;
 pub mod compute;
 pub mod config;
 pub mod engine;
+pub mod fleet;
 pub mod outputs;
 pub mod predict;
 pub mod progress;

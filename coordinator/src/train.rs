@@ -20,10 +20,11 @@ use tokio::sync::mpsc;
 
 use crate::compute::{Compute, Computed, Descent};
 use crate::config::{Fleet, SpawnConfig, TrainConfig, TrainingData};
+use crate::fleet::RemoteFleet;
 use crate::outputs;
 use crate::predict::Predictions;
 use crate::progress::{Progress, human};
-use crate::run::{RemoteFleet, RunError, RunSetup, Trained, run};
+use crate::run::{RunError, RunSetup, Trained, run};
 use crate::spawn::{SpawnError, SpawnedWorkers};
 
 /// What made a training run impossible or broke it.
