@@ -448,7 +448,8 @@ mod tests {
                 .write_scalar(&value)
                 .unwrap();
         };
-        let cases: [(&str, Box<dyn FnOnce(&hdf5::File)>); 6] = [
+        type Change = Box<dyn FnOnce(&hdf5::File)>;
+        let cases: [(&str, Change); 6] = [
             (
                 "model.h5: found a model of format version 2, expected 1",
                 Box::new(|f| replace(f, "format_version", 2)),
