@@ -2,10 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::programs::Program;
 
@@ -71,12 +74,22 @@ impl Process {
         arguments: &[&str],
         settings: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
-        let mut command = Command::new(program.path());
+        Self::start_at(&program.path(), arguments, settings)
+    }
+
+    /// As [`Process::start_with`], of the program at `path`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Process::start`].
+    pub fn start_at(path: &Path, arguments: &[&str], settings: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let mut command = Command::new(path);
         command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = settings(&mut command)
             .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.name()));
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let transcript = Arc::new(Transcript::default());
         transcript.lock().open_streams = 2;
         if let Some(stdout) = child.stdout.take() {
@@ -86,7 +99,7 @@ impl Process {
             listen(stderr, &transcript, |said| &mut said.stderr);
         }
         Self {
-            command_line: format!("{} {}", program.name(), arguments.join(" ")),
+            command_line: format!("{name} {}", arguments.join(" ")),
             child,
             transcript,
         }
@@ -151,6 +164,15 @@ impl Process {
     /// If the system refuses.
     pub fn kill(&mut self) {
         self.child.kill().expect("a process that we started may be ended by us");
+    }
+
+    /// Interrupts it as Ctrl-C would.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("a process that we started may be interrupted");
     }
 
     /// Waits for its end.
