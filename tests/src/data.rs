@@ -8,6 +8,8 @@ use shared::element::Values;
 use shared::numpy_random::NumpyRandom;
 use tempfile::TempDir;
 
+use crate::processes::while_nothing_else_starts;
+
 /// A folder that vanishes with the test.
 #[derive(Debug)]
 pub struct Folder(TempDir);
@@ -101,23 +103,24 @@ impl Sample {
     /// If the file cannot be written.
     pub fn write(&self, path: &Path) {
         let shape = [self.x.count(), self.x.features()];
-        let file = create(path);
-        match self.x.values() {
-            Values::U8(values) => dataset(&file, "x", &shape, values),
-            Values::F64(values) => dataset(&file, "x", &shape, values),
-            other => panic!("no test needs {other:?}"),
-        }
-        dataset(&file, "y", &[self.labels.len()], &self.labels);
+        write(path, |file| {
+            match self.x.values() {
+                Values::U8(values) => dataset(file, "x", &shape, values),
+                Values::F64(values) => dataset(file, "x", &shape, values),
+                other => panic!("no test needs {other:?}"),
+            }
+            dataset(file, "y", &[self.labels.len()], &self.labels);
+        });
     }
 }
 
-/// An empty HDF5 file.
+/// Writes an HDF5 file.
 ///
 /// # Panics
 ///
 /// If it cannot be made.
-pub fn create(path: &Path) -> hdf5::File {
-    hdf5::File::create(path).expect("the file can be made")
+pub fn write(path: &Path, fill: impl FnOnce(&hdf5::File)) {
+    while_nothing_else_starts(|| fill(&hdf5::File::create(path).expect("the file can be made")));
 }
 
 /// Writes a dataset, row-major.

@@ -17,29 +17,33 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// The running workers that were told to connect to `address`.
+    /// The processes that process `parent` has started, in the order of their command lines.
     ///
     /// # Panics
     ///
     /// If the system does not list its processes.
-    pub fn workers_of(address: &str) -> Vec<Self> {
+    pub fn children_of(parent: u32) -> Vec<Self> {
         let processes = fs::read_dir("/proc").expect("the system lists its processes in /proc");
         let numbers = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let joins = |process: &Self| process.arguments.iter().any(|argument| argument == address);
-        let mut workers: Vec<Self> = numbers.filter_map(Self::of).filter(joins).collect();
-        workers.sort_by(|one, other| one.arguments.cmp(&other.arguments));
-        workers
+        let mut children: Vec<Self> = numbers.filter_map(|number| Self::child(number, parent)).collect();
+        children.sort_by(|one, other| one.arguments.cmp(&other.arguments));
+        children
     }
 
-    fn of(number: i32) -> Option<Self> {
+    /// Process `number`, if `parent` has started it.
+    fn child(number: i32, parent: u32) -> Option<Self> {
         // First the handle, then the question whose it is.
         let handle = pidfd_open(Pid::from_raw(number)?, PidfdFlags::empty()).ok()?;
+        let facts = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+        // `number (name) state parent …`, and a name may contain anything.
+        let (_, behind_name) = facts.rsplit_once(')')?;
+        let is_child = behind_name.split_whitespace().nth(1)?.parse() == Ok(parent);
         let words = fs::read(format!("/proc/{number}/cmdline")).ok()?;
         let arguments = words.split(|&byte| byte == 0);
         let arguments = arguments
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect();
-        Some(Self { handle, arguments })
+        is_child.then_some(Self { handle, arguments })
     }
 
     /// Whether it has ended.

@@ -87,11 +87,10 @@ impl Process {
         let mut command = Command::new(path);
         command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = settings(&mut command)
-            .spawn()
+        let mut child = while_nothing_else_starts(|| settings(&mut command).spawn())
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let transcript = Arc::new(Transcript::default());
-        transcript.lock().open_streams = 2;
+        transcript.lock().open_streams = usize::from(child.stdout.is_some()) + usize::from(child.stderr.is_some());
         if let Some(stdout) = child.stdout.take() {
             listen(stdout, &transcript, |said| &mut said.stdout);
         }
@@ -255,6 +254,14 @@ impl Finished {
         );
         self
     }
+}
+
+/// Does what must not happen while a process of this program starts. For a moment a starting process holds all files
+/// that are open here: the lock of an HDF5 file would outlive its closing, and a program just written could not be run.
+pub fn while_nothing_else_starts<T>(action: impl FnOnce() -> T) -> T {
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    action()
 }
 
 impl Transcript {

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
 use tests::observed::Observed;
-use tests::processes::{Finished, Process};
+use tests::processes::{Finished, Process, while_nothing_else_starts};
 use tests::programs::Program;
 
 /// Options of a run that no test waits to see the end of.
@@ -49,7 +49,7 @@ fn training_by_hand(folder: &Folder) -> Cluster {
 fn training_by_spawning(folder: &Folder) -> (Cluster, Vec<Observed>) {
     let cluster = start(folder, &["--workers", "3", "--spawn"]);
     cluster.coordinator.wait_for_stdout("Cost after iteration 100:");
-    let workers = Observed::workers_of(&cluster.address);
+    let workers = Observed::children_of(cluster.coordinator.id());
     assert_eq!(workers.len(), 3, "{workers:?}");
     (cluster, workers)
 }
@@ -138,7 +138,7 @@ fn spawned_workers_end_when_the_coordinator_is_killed_before_training_began() {
     let folder = Folder::new();
     let mut cluster = start(&folder, &["--workers", "2", "--spawn"]);
     cluster.coordinator.wait_for_stderr("0 of 2 workers have joined");
-    let workers = Observed::workers_of(&cluster.address);
+    let workers = Observed::children_of(cluster.coordinator.id());
     assert_eq!(workers.len(), 2, "{workers:?}");
     cluster.coordinator.kill();
     for worker in &workers {
@@ -275,7 +275,7 @@ fn an_address_in_use_is_named_with_a_remedy() {
 fn spawning_without_the_worker_program_says_where_it_was_expected() {
     let folder = Folder::new();
     let alone = folder.path("coordinator");
-    std::fs::copy(Program::Coordinator.path(), &alone).unwrap();
+    while_nothing_else_starts(|| std::fs::copy(Program::Coordinator.path(), &alone).unwrap());
     let options = endless(&folder);
     let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
     options.extend(["--spawn", "--listen", "127.0.0.1:0", "-q"]);
