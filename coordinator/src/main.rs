@@ -7,6 +7,11 @@ use coordinator::config::{Command, TrainConfig, parse};
 use coordinator::progress::{Progress, log_to_stderr};
 use coordinator::train::{TrainError, train};
 
+/// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
+/// kernel each time and has them cleared again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Ok(Command::Train(config)) => run_training(&config),

@@ -137,7 +137,6 @@ impl SpawnedWorkers {
 
     /// Waits until all have ended, and ends those that do not do so soon. Returns those not yet returned.
     pub async fn finish(mut self) -> Vec<Ended> {
-        drop(self.inputs);
         let all = async { while self.running.join_next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             // Dropping a child's task kills the child.

@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::compute::{Compute, Computed, Descent};
 use crate::config::{Fleet, TrainConfig, TrainingData};
 use crate::outputs;
-use crate::progress::Progress;
+use crate::progress::{Progress, human};
 use crate::run::{RemoteFleet, RunError, RunSetup, Trained, run};
 use crate::spawn::{SpawnError, SpawnedWorkers};
 
@@ -260,6 +260,12 @@ fn finish(
     trained: &Trained,
     progress: &Progress,
 ) -> Result<(), TrainError> {
+    let (iterations, took) = (run.iterations, trained.timing.training);
+    let each = took.as_secs_f64() * 1e3 / iterations as f64;
+    tracing::info!(
+        "{iterations} iterations took {}, {each:.2} ms per iteration",
+        human(took)
+    );
     let train = predictions(&trained.parameters, &data.train, data.scale)?;
     let test = data
         .test

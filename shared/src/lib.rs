@@ -33,6 +33,7 @@ pub mod initialisation;
 pub mod kernel;
 pub mod layers;
 pub mod loss;
+pub mod model_file;
 pub mod numpy_random;
 pub mod parameters;
 pub mod plan;

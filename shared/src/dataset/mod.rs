@@ -29,6 +29,8 @@ pub use error::{DatasetError, Place};
 pub use names::{Contents, Listing, NameChoice, Role};
 pub use stored_type::StoredType;
 
+pub(crate) use self::reading::open_file;
+
 use self::reading::Stored;
 use crate::element::Element;
 use crate::{Columns, ElementType, Precision, with_values};
@@ -88,7 +90,7 @@ impl Dataset {
         precision: Precision,
     ) -> Result<Self, DatasetError> {
         let path = path.as_ref();
-        let file = reading::open_file(path)?;
+        let file = open_file(path)?;
         let chosen = names::choose(&file, path, role, names)?;
         let x = Stored::open(&file, path, &chosen.x)?;
         let element_type = check_examples(&x)?;

@@ -28,7 +28,7 @@ const MOST_COMPRESSION: u64 = 2048;
 /// # Errors
 ///
 /// [`DatasetError`] if there is no such file, it cannot be read, is not HDF5, is truncated or damaged.
-pub(super) fn open_file(path: &Path) -> Result<hdf5::File, DatasetError> {
+pub(crate) fn open_file(path: &Path) -> Result<hdf5::File, DatasetError> {
     let found = first_byte(path).map_err(|reason| match reason.kind() {
         io::ErrorKind::NotFound => DatasetError::NoSuchFile { file: path.to_owned() },
         _ => DatasetError::Unreadable {
