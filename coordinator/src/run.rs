@@ -24,10 +24,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::compute::{Compute, Computed};
-use crate::engine::{Action, Engine, EngineConfig, Event, FleetSize, Roster, RunFailure, RunTime, Timing};
+use crate::engine::{Action, Engine, EngineConfig, Event, FleetSize, Roster, RunFailure, RunTime, Timing, during};
 use crate::progress::Progress;
 use crate::rpc::{Incoming, Link, Server, ShardSource, serve};
-use crate::spawn::{Ended, SpawnedWorkers};
+use crate::spawn::{Ended, SpawnedWorkers, worker_command};
 
 /// How long workers may take to close their streams when the run is over.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -80,10 +80,12 @@ pub enum RunError {
     #[error(transparent)]
     Failed(#[from] RunFailure),
     /// A worker that the coordinator started has ended.
-    #[error("the spawned worker {name} ended ({how})")]
+    #[error("the spawned worker {name} ended {} ({how})", during(*iteration))]
     SpawnedWorkerEnded {
         /// Its name.
         name: String,
+        /// The iteration that it ended in; `None` before the first.
+        iteration: Option<Iteration>,
         /// How it ended.
         how: String,
     },
@@ -93,9 +95,12 @@ pub enum RunError {
     /// The user stopped it.
     #[error("stopped by the user")]
     Stopped,
-    /// The address of the listener is not known, or standard output is closed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+    /// The address of the listener is not known.
+    #[error("the address that workers join at is not known: {0}")]
+    Address(std::io::Error),
+    /// A cost cannot be printed.
+    #[error("cannot write to standard output: {0}")]
+    StandardOutput(std::io::Error),
 }
 
 /// Makes a run from its first event to its last.
@@ -121,12 +126,12 @@ pub async fn run(
         sum_len: setup.run.sizes.parameters() + 1,
         number_bytes,
     };
-    let (engine, first) = Engine::start(engine_config, clock.now());
+    let (mut engine, first) = Engine::start(engine_config, clock.now());
     let (stop_server, stopping) = oneshot::channel::<()>();
     let (mut incoming, mut server, mut spawned, address) = match remote {
         None => (None, None, None, None),
         Some(RemoteFleet { listener, spawned, .. }) => {
-            let address = listener.local_addr()?;
+            let address = listener.local_addr().map_err(RunError::Address)?;
             let stop = async { drop(stopping.await) };
             let Server { incoming, stopped } = serve(listener, stop).await;
             (Some(incoming), Some(stopped), spawned, Some(address))
@@ -148,21 +153,22 @@ pub async fn run(
         spawns: spawned.is_some(),
     };
     let mut computed = setup.computed;
-    let mut engine = engine;
     tokio::pin!(shutdown);
-    let mut outcome = shell.perform_all(first)?;
+    let mut actions = first;
     let timing = loop {
-        if let Some(outcome) = outcome {
-            break outcome.map_err(RunError::from);
+        match shell.perform_all(actions) {
+            Ok(Some(outcome)) => break outcome.map_err(RunError::from),
+            Ok(None) => {}
+            Err(error) => break Err(RunError::StandardOutput(error)),
         }
         let event = tokio::select! {
             Some(message) = next(incoming.as_mut()) => shell.receive(message),
             Some(done) = computed.recv() => shell.computed(done),
             Some(error) = data_failures.recv() => break Err(error.into()),
-            ended = next_end(spawned.as_mut()) => break Err(spawned_worker_ended(&ended)),
+            ended = next_end(spawned.as_mut()) => break Err(spawned_worker_ended(&ended, engine.iteration())),
             () = &mut shutdown => break Err(RunError::Stopped),
         };
-        outcome = shell.perform_all(engine.handle(event, clock.now()))?;
+        actions = engine.handle(event, clock.now());
     };
     progress.finish();
     let result = shell.end(timing, engine.roster());
@@ -192,10 +198,11 @@ async fn next_end(spawned: Option<&mut SpawnedWorkers>) -> Ended {
     }
 }
 
-fn spawned_worker_ended(ended: &Ended) -> RunError {
+fn spawned_worker_ended(ended: &Ended, iteration: Option<Iteration>) -> RunError {
     show_last_lines(ended);
     RunError::SpawnedWorkerEnded {
         name: ended.name.clone(),
+        iteration,
         how: ended.how(),
     }
 }
@@ -390,12 +397,4 @@ impl Shell<'_> {
             }
         }
     }
-}
-
-/// The command that starts a worker for a coordinator that listens on `address`.
-pub fn worker_command(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        return format!("worker --connect <this machine's address>:{}", address.port());
-    }
-    format!("worker --connect {address}")
 }

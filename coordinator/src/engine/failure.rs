@@ -52,7 +52,8 @@ impl RunFailure {
     }
 }
 
-fn during(iteration: Option<Iteration>) -> String {
+/// `in iteration 7`, or `before the first iteration`.
+pub fn during(iteration: Option<Iteration>) -> String {
     iteration.map_or_else(
         || "before the first iteration".to_owned(),
         |iteration| format!("in iteration {iteration}"),

@@ -22,7 +22,7 @@ mod training;
 
 pub use action::Action;
 pub use event::Event;
-pub use failure::RunFailure;
+pub use failure::{RunFailure, during};
 pub use roster::{Member, Roster};
 pub use time::{RunTime, Timing};
 pub use training::{Engine, EngineConfig, FleetSize};

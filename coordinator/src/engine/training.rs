@@ -317,8 +317,8 @@ impl Engine {
         self.roster.get(worker).map(|member| member.name.clone())
     }
 
-    /// The iteration under way.
-    fn iteration(&self) -> Option<Iteration> {
+    /// The iteration under way; `None` before the first and when the run is over.
+    pub fn iteration(&self) -> Option<Iteration> {
         match &self.phase {
             Phase::Training(Training {
                 step: Step::Sums(round),
