@@ -26,6 +26,7 @@ use crate::engine::{Action, Engine, EngineConfig, Event, FleetSize, Roster, RunF
 use crate::fleet::{Arrival, Fleet, RemoteFleet};
 use crate::progress::Progress;
 use crate::rpc::{Incoming, Link, ShardSource};
+use crate::spawn::worker_command;
 
 /// What a run needs.
 #[derive(Debug)]
@@ -77,9 +78,12 @@ pub enum RunError {
     /// The user stopped it.
     #[error("stopped by the user")]
     Stopped,
-    /// The address of the listener is not known, or standard output is closed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+    /// The address of the listener is not known.
+    #[error("the address that workers join at is not known: {0}")]
+    Address(std::io::Error),
+    /// A cost cannot be printed.
+    #[error("cannot write to standard output: {0}")]
+    StandardOutput(std::io::Error),
 }
 
 impl RunError {
@@ -105,7 +109,7 @@ pub async fn run(
 ) -> Result<Trained, RunError> {
     let clock = Clock::start();
     let config = engine_config(&setup);
-    let mut fleet = Fleet::open(setup.fleet).await?;
+    let mut fleet = Fleet::open(setup.fleet).await.map_err(RunError::Address)?;
     let (mut engine, first) = Engine::start(config, clock.now());
     let (failures, mut data_failures) = mpsc::unbounded_channel();
     let mut shell = Shell {
@@ -124,10 +128,12 @@ pub async fn run(
     };
     let mut computed = setup.computed;
     tokio::pin!(shutdown);
-    let mut outcome = shell.perform_all(first)?;
+    let mut actions = first;
     let outcome = loop {
-        if let Some(outcome) = outcome {
-            break outcome.map_err(RunError::from);
+        match shell.perform_all(std::mem::take(&mut actions)) {
+            Ok(Some(outcome)) => break outcome.map_err(RunError::from),
+            Ok(None) => {}
+            Err(error) => break Err(RunError::StandardOutput(error)),
         }
         let event = tokio::select! {
             arrival = fleet.next() => match arrival {
@@ -143,7 +149,7 @@ pub async fn run(
             Some(error) = data_failures.recv() => break Err(error.into()),
             () = &mut shutdown => break Err(RunError::Stopped),
         };
-        outcome = shell.perform_all(engine.handle(event, clock.now()))?;
+        actions = engine.handle(event, clock.now());
     };
     progress.finish();
     let result = shell.end(outcome, engine.roster());
@@ -338,12 +344,4 @@ impl Shell<'_> {
             }
         }
     }
-}
-
-/// The command that starts a worker for a coordinator that listens on `address`.
-pub fn worker_command(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        return format!("worker --connect <this machine's address>:{}", address.port());
-    }
-    format!("worker --connect {address}")
 }

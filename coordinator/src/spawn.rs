@@ -156,6 +156,14 @@ impl SpawnedWorkers {
     }
 }
 
+/// The command that starts a worker for a coordinator that listens on `address`.
+pub fn worker_command(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("worker --connect <this machine's address>:{}", address.port());
+    }
+    format!("worker --connect {address}")
+}
+
 fn program() -> Result<PathBuf, SpawnError> {
     let own = std::env::current_exe().unwrap_or_default();
     let program = own.with_file_name(format!("worker{}", std::env::consts::EXE_SUFFIX));
