@@ -5,6 +5,7 @@ pub mod compute;
 pub mod config;
 pub mod engine;
 pub mod outputs;
+pub mod predict;
 pub mod progress;
 #[expect(
     clippy::disallowed_methods,

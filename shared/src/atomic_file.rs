@@ -84,15 +84,19 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     })
 }
 
-/// Writes the HDF5 file `path`, whose contents `fill` creates. `fill` must leave no object of it open.
+/// Writes the HDF5 file `path`, whose contents `fill` creates. `fill` must leave no object of it open, and create
+/// datasets with `obj_track_times(false)`, so that the same contents are the same bytes.
 ///
 /// # Errors
 ///
 /// [`WriteError`] if it cannot be written.
 pub fn write_hdf5(path: &Path, fill: impl FnOnce(&hdf5::File) -> hdf5::Result<()>) -> Result<(), WriteError> {
     write(path, |unfinished| {
+        let mut options = hdf5::File::with_options();
+        options.with_fcpl(|properties| properties.obj_track_times(false));
         // Closing writes what HDF5 still holds back; a file that is merely dropped would hide a failure of that.
-        hdf5::File::create(unfinished)
+        options
+            .create(unfinished)
             .and_then(|file| fill(&file).and_then(|()| file.close()))
             .map_err(|error| WriteError::Hdf5 {
                 path: path.to_owned(),

@@ -1,7 +1,7 @@
 //! Everything on which two Lockstep processes must agree bit for bit.
 //!
-//! The crate is pure: no async, no sockets, no clock and no unseeded randomness. Only `dataset` and `model_file`
-//! touch files. `ARCHITECTURE.md` states the numerical contract that these modules carry out.
+//! The crate is pure: no async, no sockets, no clock and no unseeded randomness. Only `dataset`, `model_file`
+//! and `atomic_file` touch files. `ARCHITECTURE.md` states the numerical contract that these modules carry out.
 //!
 //! # Symbols
 //!
@@ -33,6 +33,7 @@ pub mod initialisation;
 pub mod kernel;
 pub mod layers;
 pub mod loss;
+pub mod model_file;
 pub mod numpy_random;
 pub mod parameters;
 pub mod plan;

@@ -9,6 +9,11 @@ use settings::Verbosity;
 use tracing_subscriber::EnvFilter;
 use worker::config::{Command, WorkConfig, parse};
 
+/// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
+/// kernel each time and has them cleared again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match parse(std::env::args_os()) {
         Ok(Command::Work(config)) => work(config),

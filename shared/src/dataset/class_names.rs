@@ -1,8 +1,11 @@
 //! `list_classes`: the names of class 0 and class 1, if a file has them.
 
+use std::path::Path;
+
 use hdf5::types::{FixedAscii, FixedUnicode, VarLenAscii, VarLenUnicode};
 
 use super::names::printable;
+use super::reading::Stored;
 use super::stored_type::StoredType;
 
 /// The dataset that names the classes.
@@ -31,60 +34,56 @@ impl ClassNames {
         }
     }
 
-    /// Reads [`LIST_CLASSES`]. Names only decorate the output, so that what is wrong with them is no error.
-    pub(super) fn read(file: &hdf5::File) -> Self {
+    /// Reads [`LIST_CLASSES`] of `file`, which was opened from `path`. Names only decorate the output, so that what is
+    /// wrong with them is no error.
+    pub(super) fn read(file: &hdf5::File, path: &Path) -> Self {
         if !file.link_exists(LIST_CLASSES) {
             return Self::Absent;
         }
-        match read(file) {
+        let names = Stored::open(file, path, LIST_CLASSES)
+            .map_err(|error| error.to_string())
+            .and_then(|stored| read(&stored).map_err(|reason| format!("{}: {reason}", stored.place)));
+        match names {
             Ok(names) => Self::Known(names),
-            Err(reason) => Self::Ignored(format!("`{LIST_CLASSES}` is ignored: {reason}")),
+            Err(reason) => Self::Ignored(format!("{reason}; the classes stay without names")),
         }
     }
 }
 
-fn read(file: &hdf5::File) -> Result<[String; 2], String> {
-    let text = |error: hdf5::Error| error.to_string();
-    let dataset = file.dataset(LIST_CLASSES).map_err(text)?;
-    let shape = dataset.space().map_err(text)?.shape();
-    let (2, [_] | [_, 1] | [1, _]) = (shape.iter().product::<usize>(), &shape[..]) else {
-        return Err(format!("found shape {shape:?}, expected 2 names"));
+fn read(stored: &Stored) -> Result<[String; 2], String> {
+    let (2, [_] | [_, 1] | [1, _]) = (stored.shape.iter().product::<usize>(), &stored.shape[..]) else {
+        return Err(format!("found shape {:?}, expected 2 names", stored.shape));
     };
-    let names = match StoredType::of(&dataset).map_err(text)? {
-        StoredType::Text => read_text(&dataset)?,
-        StoredType::Unsigned(_) => numbers(dataset.read_raw::<u64>().map_err(text)?),
+    let names = match &stored.stored_type {
+        StoredType::Text => read_text(stored)?,
+        StoredType::Unsigned(_) => read_as(stored, |value: &u64| value.to_string())?,
         StoredType::Element(element_type) if element_type.is_integer() => {
-            numbers(dataset.read_raw::<i64>().map_err(text)?)
+            read_as(stored, |value: &i64| value.to_string())?
         }
         other => return Err(format!("found {other}, expected strings or integers")),
     };
     names.try_into().map_err(|_| "expected 2 names".to_owned())
 }
 
-fn numbers<T: ToString>(values: Vec<T>) -> Vec<String> {
-    values.iter().map(T::to_string).collect()
+fn read_text(stored: &Stored) -> Result<Vec<String>, String> {
+    if stored.converts_to::<VarLenUnicode>() || stored.converts_to::<VarLenAscii>() {
+        stored.check_strings()?;
+        return read_as(stored, decode::<VarLenUnicode>).or_else(|_| read_as(stored, decode::<VarLenAscii>));
+    }
+    if stored.element_bytes > LONGEST {
+        let bytes = stored.element_bytes;
+        return Err(format!("found strings of {bytes} bytes, expected at most {LONGEST}"));
+    }
+    read_as(stored, decode::<FixedUnicode<LONGEST>>).or_else(|_| read_as(stored, decode::<FixedAscii<LONGEST>>))
 }
 
-fn read_text(dataset: &hdf5::Dataset) -> Result<Vec<String>, String> {
-    let datatype = dataset.dtype().map_err(|error| error.to_string())?;
-    // The binding's own `as_str` would trust the file to hold UTF-8.
-    let decode = |bytes: &[u8]| printable(&String::from_utf8_lossy(bytes));
-    if let Ok(names) = dataset.read_raw::<VarLenUnicode>() {
-        return Ok(names.iter().map(|name| decode(name.as_bytes())).collect());
-    }
-    if let Ok(names) = dataset.read_raw::<VarLenAscii>() {
-        return Ok(names.iter().map(|name| decode(name.as_bytes())).collect());
-    }
-    if datatype.size() > LONGEST {
-        return Err(format!(
-            "found strings of {} bytes, expected at most {LONGEST}",
-            datatype.size()
-        ));
-    }
-    if let Ok(names) = dataset.read_raw::<FixedUnicode<LONGEST>>() {
-        return Ok(names.iter().map(|name| decode(name.as_bytes())).collect());
-    }
-    let names = dataset.read_raw::<FixedAscii<LONGEST>>();
-    let names = names.map_err(|error| error.to_string())?;
-    Ok(names.iter().map(|name| decode(name.as_bytes())).collect())
+fn read_as<T: hdf5::H5Type>(stored: &Stored, name: impl Fn(&T) -> String) -> Result<Vec<String>, String> {
+    let values = stored.read_rows::<T>(0..stored.shape[0]);
+    let values = values.map_err(|error| error.to_string())?;
+    Ok(values.iter().map(name).collect())
+}
+
+/// The binding's own conversion to `str` would trust the file to hold UTF-8.
+fn decode<T: AsRef<[u8]>>(text: &T) -> String {
+    printable(&String::from_utf8_lossy(text.as_ref()))
 }

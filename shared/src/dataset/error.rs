@@ -51,8 +51,8 @@ pub enum DatasetError {
     #[error("{place}: the values cannot be read: {reason}")]
     DamagedDataset { place: Place, reason: String },
     /// Compressed by a method that is not built in.
-    #[error("{place}: the values are stored with a filter that is not built in: {reason}")]
-    MissingFilter { place: Place, reason: String },
+    #[error("{place}: found values compressed by a method that is not built in, expected gzip, LZF or none")]
+    MissingFilter { place: Place },
     /// None of the names is in the file.
     #[error("{}: found no dataset {}; {contents}", .file.display(), quoted_list(.wanted))]
     NoSuchDataset {

@@ -15,10 +15,12 @@
 mod class_names;
 pub mod demo;
 mod error;
+mod global_heap;
 mod labels;
 mod names;
 mod reading;
 mod stored_type;
+mod writing;
 
 use std::fmt;
 use std::ops::Range;
@@ -28,6 +30,9 @@ pub use class_names::ClassNames;
 pub use error::{DatasetError, Place};
 pub use names::{Contents, Listing, NameChoice, Role};
 pub use stored_type::StoredType;
+pub use writing::write_demo;
+
+pub(crate) use self::reading::open_file;
 
 use self::reading::Stored;
 use crate::element::Element;
@@ -88,7 +93,7 @@ impl Dataset {
         precision: Precision,
     ) -> Result<Self, DatasetError> {
         let path = path.as_ref();
-        let file = reading::open_file(path)?;
+        let file = open_file(path)?;
         let chosen = names::choose(&file, path, role, names)?;
         let x = Stored::open(&file, path, &chosen.x)?;
         let element_type = check_examples(&x)?;
@@ -103,7 +108,7 @@ impl Dataset {
             example_shape: x.shape[1..].to_vec(),
             element_type,
             labels,
-            class_names: ClassNames::read(&file),
+            class_names: ClassNames::read(&file, path),
             examples: Examples::InFile(x),
         };
         dataset.check_finite(precision)?;

@@ -10,7 +10,7 @@ use hdf5::dataset::Layout;
 use hdf5::{Hyperslab, MinorErrorCode, SliceOrIndex};
 
 use super::stored_type::StoredType;
-use super::{DatasetError, Place};
+use super::{DatasetError, Place, global_heap};
 use crate::element::Element;
 use crate::{Columns, ElementType, with_element_type};
 
@@ -28,7 +28,7 @@ const MOST_COMPRESSION: u64 = 2048;
 /// # Errors
 ///
 /// [`DatasetError`] if there is no such file, it cannot be read, is not HDF5, is truncated or damaged.
-pub(super) fn open_file(path: &Path) -> Result<hdf5::File, DatasetError> {
+pub(crate) fn open_file(path: &Path) -> Result<hdf5::File, DatasetError> {
     let found = first_byte(path).map_err(|reason| match reason.kind() {
         io::ErrorKind::NotFound => DatasetError::NoSuchFile { file: path.to_owned() },
         _ => DatasetError::Unreadable {
@@ -72,6 +72,8 @@ pub(super) struct Stored {
     pub(super) place: Place,
     pub(super) shape: Vec<usize>,
     pub(super) stored_type: StoredType,
+    /// Bytes of one value in the file.
+    pub(super) element_bytes: usize,
     handle: hdf5::Dataset,
     watched: Watched,
 }
@@ -90,6 +92,7 @@ impl Stored {
         let damaged = |error| damaged(&place, &error);
         let handle = file.dataset(name).map_err(damaged)?;
         let shape = handle.space().map_err(damaged)?.shape();
+        let element_bytes = handle.dtype().map_err(damaged)?.size();
         let stored_type = StoredType::of(&handle).map_err(damaged)?;
         let creation = handle.create_plist().map_err(damaged)?;
         let elsewhere = creation.get_layout().map_err(damaged)? == Layout::Virtual
@@ -97,12 +100,17 @@ impl Stored {
         if elsewhere {
             return Err(DatasetError::StoredElsewhere { place });
         }
+        // Reading would search the disk for a plug-in, which no other machine may have.
+        if !creation.all_filters_avail() {
+            return Err(DatasetError::MissingFilter { place });
+        }
         // An external link leads to another file than `path`.
         let watched = Watched::new(PathBuf::from(handle.filename()))?;
         Ok(Self {
             place,
             shape,
             stored_type,
+            element_bytes,
             handle,
             watched,
         })
@@ -114,14 +122,12 @@ impl Stored {
     ///
     /// [`DatasetError::Implausible`] if it cannot.
     pub(super) fn check_plausible(&self) -> Result<(), DatasetError> {
-        let damaged = |error| damaged(&self.place, &error);
-        let element = self.handle.dtype().map_err(damaged)?.size();
         let stored = self.handle.storage_size().min(self.watched.state.bytes);
         let chunk = self.handle.chunk().unwrap_or_default();
         for shape in [&self.shape, &chunk] {
             let declared = shape
                 .iter()
-                .try_fold(element as u64, |bytes, &n| bytes.checked_mul(n as u64));
+                .try_fold(self.element_bytes as u64, |bytes, &n| bytes.checked_mul(n as u64));
             if declared.is_none_or(|bytes| bytes > stored.saturating_mul(MOST_COMPRESSION)) {
                 return Err(DatasetError::Implausible {
                     place: self.place.clone(),
@@ -132,6 +138,23 @@ impl Stored {
             }
         }
         Ok(())
+    }
+
+    /// Whether the values can be read as `T`.
+    pub(super) fn converts_to<T: hdf5::H5Type>(&self) -> bool {
+        self.handle
+            .dtype()
+            .is_ok_and(|datatype| datatype.conv_to::<T>().is_some())
+    }
+
+    /// Checks that strings of variable length can be read.
+    ///
+    /// # Errors
+    ///
+    /// A reason why not.
+    pub(super) fn check_strings(&self) -> Result<(), String> {
+        let file = self.handle.file().map_err(|error| error.to_string())?;
+        global_heap::check(&file, &self.watched.path)
     }
 
     /// The ranges of rows that together are the whole dataset, each about 8 MiB if a row takes `row_bytes`.
@@ -250,10 +273,8 @@ impl Watched {
 }
 
 fn damaged(place: &Place, error: &hdf5::Error) -> DatasetError {
-    let (place, reason) = (place.clone(), error.to_string());
-    if error.contains_minor(MinorErrorCode::NoFilter) || reason.contains("required filter") {
-        DatasetError::MissingFilter { place, reason }
-    } else {
-        DatasetError::DamagedDataset { place, reason }
+    DatasetError::DamagedDataset {
+        place: place.clone(),
+        reason: error.to_string(),
     }
 }

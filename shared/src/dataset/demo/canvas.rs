@@ -23,6 +23,14 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    fn bounds(&self) -> (Point, Point) {
+        match self {
+            Self::Ellipse { centre, radii } => bounds_of(&[*centre], *radii),
+            Self::Polygon(corners) => bounds_of(corners, (0, 0)),
+            Self::Stroke { from, to, half_width } => bounds_of(&[*from, *to], (*half_width, *half_width)),
+        }
+    }
+
     fn contains(&self, (x, y): Point) -> bool {
         match self {
             Self::Ellipse { centre, radii } => {
@@ -37,6 +45,17 @@ impl Shape {
             Self::Stroke { from, to, half_width } => near_segment(*from, *to, (x, y), i64::from(*half_width)),
         }
     }
+}
+
+/// The smallest and the largest x and y among points that are `margin` from those of `points`.
+fn bounds_of(points: &[Point], margin: Point) -> (Point, Point) {
+    let (xs, ys) = (points.iter().map(|p| p.0), points.iter().map(|p| p.1));
+    let low = |values: &mut dyn Iterator<Item = i32>| values.min().unwrap_or(0);
+    let high = |values: &mut dyn Iterator<Item = i32>| values.max().unwrap_or(0);
+    (
+        (low(&mut xs.clone()) - margin.0, low(&mut ys.clone()) - margin.1),
+        (high(&mut xs.clone()) + margin.0, high(&mut ys.clone()) + margin.1),
+    )
 }
 
 /// Twice the area of the triangle a, b, p; positive if p is on the right of the way from a to b.
@@ -64,38 +83,68 @@ fn near_segment(from: Point, to: Point, p: Point, distance: i64) -> bool {
 /// Where, how large and how tilted a scene appears in its image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pose {
-    /// The scene's middle, in sixths of a pixel from the upper left corner.
-    pub(super) centre: Point,
-    /// Sixths of a pixel per 1000 units of the scene.
-    pub(super) size: i32,
-    /// 1024 times the sine of the tilt.
-    pub(super) tilt: i32,
+    centre: Point,
+    /// 1024 times what one sixth of a pixel to the right adds to x and takes from y; one down adds as much to y.
+    along: i32,
+    across: i32,
 }
 
 impl Pose {
+    /// A scene with its middle `centre` sixths of a pixel from the upper left corner, `size` sixths of a pixel per 1000
+    /// units, and turned by the angle whose sine is `tilt` / 1024.
+    pub(super) fn new(centre: Point, size: i32, tilt: i32) -> Self {
+        let cosine = (1024 * 1024 - tilt * tilt).isqrt();
+        Self {
+            centre,
+            along: cosine * 1000 / size,
+            across: tilt * 1000 / size,
+        }
+    }
+
     /// The point of the scene that is seen at `at`, in sixths of a pixel.
     fn scene_point(&self, at: Point) -> Point {
-        let (dx, dy) = (i64::from(at.0 - self.centre.0), i64::from(at.1 - self.centre.1));
-        let sine = i64::from(self.tilt);
-        let cosine = ((1024 * 1024 - sine * sine).unsigned_abs().isqrt()) as i64;
-        let scaled = |turned: i64| (turned * 1000).div_euclid(1024 * i64::from(self.size)) as i32;
-        (scaled(dx * cosine + dy * sine), scaled(dy * cosine - dx * sine))
+        let (dx, dy) = (at.0 - self.centre.0, at.1 - self.centre.1);
+        (
+            (dx * self.along + dy * self.across) >> 10,
+            (dy * self.along - dx * self.across) >> 10,
+        )
     }
 }
 
 /// Shapes over a background that fades from one colour at the top to another at the bottom.
 #[derive(Clone, Debug)]
 pub(super) struct Scene {
-    pub(super) top: Colour,
-    pub(super) bottom: Colour,
-    /// Painted one over the other.
-    pub(super) shapes: Vec<(Shape, Colour)>,
+    top: Colour,
+    bottom: Colour,
+    shapes: Vec<Painted>,
+}
+
+/// A shape, painted over those before it.
+#[derive(Clone, Debug)]
+struct Painted {
+    shape: Shape,
+    colour: Colour,
+    /// The smallest and the largest x and y, so that most points need no closer look.
+    low: Point,
+    high: Point,
 }
 
 impl Scene {
+    /// Nothing but a background, from `top` to `bottom`.
+    pub(super) fn empty(top: Colour, bottom: Colour) -> Self {
+        let shapes = Vec::new();
+        Self { top, bottom, shapes }
+    }
+
     /// Paints `colour` over what is there.
     pub(super) fn paint(&mut self, shape: Shape, colour: Colour) {
-        self.shapes.push((shape, colour));
+        let (low, high) = shape.bounds();
+        self.shapes.push(Painted {
+            shape,
+            colour,
+            low,
+            high,
+        });
     }
 
     /// Paints the same on both sides of the scene's vertical axis.
@@ -126,11 +175,20 @@ impl Scene {
 
     fn colour_at(&self, pose: Pose, at: Point) -> Colour {
         let point = pose.scene_point(at);
-        let topmost = self.shapes.iter().rev().find(|(shape, _)| shape.contains(point));
+        let topmost = self.shapes.iter().rev().find(|painted| painted.covers(point));
         topmost.map_or_else(
             || mix(self.top, self.bottom, at.1, 6 * EDGE as i32),
-            |(_, colour)| *colour,
+            |painted| painted.colour,
         )
+    }
+}
+
+impl Painted {
+    fn covers(&self, point: Point) -> bool {
+        let within = |low: i32, at: i32, high: i32| low <= at && at <= high;
+        within(self.low.0, point.0, self.high.0)
+            && within(self.low.1, point.1, self.high.1)
+            && self.shape.contains(point)
     }
 }
 

@@ -5,36 +5,36 @@ use super::random::SplitMix64;
 
 /// Backgrounds, top and bottom; both kinds of scene draw from the same ones, so that colour alone decides nothing.
 const BACKGROUNDS: [(Colour, Colour); 8] = [
-    ([120, 180, 235], [215, 235, 250]),
-    ([250, 190, 120], [250, 225, 175]),
-    ([90, 110, 160], [190, 160, 190]),
-    ([235, 170, 175], [250, 220, 205]),
-    ([150, 205, 190], [225, 240, 220]),
-    ([60, 75, 110], [120, 140, 170]),
-    ([200, 195, 225], [240, 235, 245]),
-    ([225, 215, 160], [200, 220, 170]),
+    ([40, 90, 170], [120, 170, 205]),
+    ([180, 85, 45], [225, 160, 80]),
+    ([35, 30, 80], [120, 70, 120]),
+    ([140, 55, 85], [215, 130, 105]),
+    ([20, 95, 95], [105, 160, 125]),
+    ([15, 25, 55], [55, 85, 125]),
+    ([85, 70, 150], [160, 140, 190]),
+    ([105, 115, 45], [165, 170, 95]),
 ];
 
 /// Fur of cats.
 const FURS: [Colour; 7] = [
-    [225, 140, 60],
-    [120, 120, 130],
-    [55, 50, 55],
-    [240, 235, 225],
-    [150, 105, 70],
-    [235, 195, 140],
-    [90, 75, 65],
+    [200, 125, 55],
+    [110, 110, 115],
+    [50, 45, 50],
+    [215, 210, 200],
+    [135, 95, 65],
+    [210, 175, 125],
+    [80, 70, 60],
 ];
 
 /// Walls of houses.
 const WALLS: [Colour; 7] = [
-    [225, 145, 80],
-    [130, 130, 140],
-    [85, 75, 75],
-    [245, 235, 220],
-    [165, 90, 75],
-    [235, 205, 150],
-    [150, 170, 190],
+    [200, 130, 70],
+    [115, 115, 125],
+    [75, 65, 65],
+    [215, 205, 195],
+    [145, 80, 65],
+    [205, 180, 130],
+    [130, 150, 165],
 ];
 
 const ROOFS: [Colour; 5] = [[165, 60, 45], [75, 65, 75], [120, 80, 55], [60, 90, 120], [95, 115, 75]];
@@ -45,23 +45,20 @@ const WHITE: Colour = [250, 250, 250];
 /// Where and how large a scene appears.
 pub(super) fn pose(random: &mut SplitMix64) -> Pose {
     let middle = 3 * EDGE as i32;
-    Pose {
-        centre: (
-            middle + random.between(-SHIFT, SHIFT),
-            middle + random.between(-SHIFT, SHIFT),
-        ),
-        size: random.between(SMALLEST, LARGEST),
-        tilt: random.between(-TILT, TILT),
-    }
+    let centre = (
+        middle + random.between(-SHIFT, SHIFT),
+        middle + random.between(-SHIFT, SHIFT),
+    );
+    Pose::new(centre, random.between(SMALLEST, LARGEST), random.between(-TILT, TILT))
 }
 
 /// How far a scene is moved, in sixths of a pixel.
-const SHIFT: i32 = 36;
+const SHIFT: i32 = 54;
 /// How large it is, in sixths of a pixel per 1000 units.
-const SMALLEST: i32 = 130;
+const SMALLEST: i32 = 110;
 const LARGEST: i32 = 190;
 /// 1024 times the sine of its largest tilt.
-const TILT: i32 = 200;
+const TILT: i32 = 270;
 /// How far a colour strays, per channel.
 const STRAY: i32 = 25;
 
@@ -72,7 +69,7 @@ pub(super) fn cat(random: &mut SplitMix64) -> Scene {
     let dark = mix(fur, BLACK, 2, 5);
     let light = mix(fur, WHITE, 1, 2);
     let pink = stray([225, 150, 150], random);
-    scene.paint(ellipse((0, 1150), (560, 700)), mix(fur, BLACK, 1, 6));
+    scene.paint(ellipse((0, 2000), (600, 1600)), mix(fur, BLACK, 1, 6));
     scene.paint_both_sides(polygon(&[(-640, -150), (-590, -900), (-110, -520)]), fur);
     scene.paint_both_sides(polygon(&[(-545, -330), (-535, -730), (-270, -510)]), pink);
     scene.paint(
@@ -91,7 +88,9 @@ pub(super) fn cat(random: &mut SplitMix64) -> Scene {
     paint_eyes(&mut scene, random);
     scene.paint_both_sides(ellipse((-130, 290), (190, 150)), light);
     scene.paint(polygon(&[(-85, 140), (85, 140), (0, 235)]), pink);
-    scene.paint_both_sides(stroke((0, 240), (-110, 340), 18), BLACK);
+    scene.paint(stroke((0, 240), (0, 300), 16), BLACK);
+    scene.paint_both_sides(stroke((0, 300), (-65, 345), 16), BLACK);
+    scene.paint_both_sides(stroke((-65, 345), (-140, 315), 16), BLACK);
     let whisker = if fur.iter().sum::<i32>() > 300 { BLACK } else { WHITE };
     for y in [-60, 40, 140] {
         scene.paint_both_sides(stroke((-300, 270 + y / 3), (-820, 230 + y), 14), whisker);
@@ -114,7 +113,7 @@ pub(super) fn house(random: &mut SplitMix64) -> Scene {
     let mut scene = background(random);
     let wall = stray(random.pick(&WALLS), random);
     let roof = stray(random.pick(&ROOFS), random);
-    let meadow = stray([110, 160, 85], random);
+    let meadow = stray([80, 125, 65], random);
     let glass = stray(random.pick(&[[250, 225, 130], [150, 195, 225], [70, 90, 115]]), random);
     let door = stray(random.pick(&[[120, 70, 45], [165, 50, 50], [50, 90, 80]]), random);
     let frame = mix(wall, WHITE, 2, 3);
@@ -143,11 +142,7 @@ pub(super) fn house(random: &mut SplitMix64) -> Scene {
 
 fn background(random: &mut SplitMix64) -> Scene {
     let (top, bottom) = random.pick(&BACKGROUNDS);
-    Scene {
-        top: stray(top, random),
-        bottom: stray(bottom, random),
-        shapes: Vec::new(),
-    }
+    Scene::empty(stray(top, random), stray(bottom, random))
 }
 
 fn stray(colour: Colour, random: &mut SplitMix64) -> Colour {

@@ -1,0 +1,7 @@
+//! Data sets and models in files: what is read back, and what is said of every file that is wrong.
+
+mod dataset_errors;
+mod demo_images;
+mod hostile_files;
+mod round_trips;
+mod support;
