@@ -32,7 +32,9 @@ pub use names::{Contents, Listing, NameChoice, Role};
 pub use stored_type::StoredType;
 pub use writing::write_demo;
 
-use self::reading::Stored;
+pub(crate) use self::global_heap::check as check_string_heaps;
+pub(crate) use self::names::{open_dataset, printable};
+pub(crate) use self::reading::{Stored, open_file};
 use crate::element::Element;
 use crate::{Columns, ElementType, Precision, with_values};
 
@@ -91,7 +93,7 @@ impl Dataset {
         precision: Precision,
     ) -> Result<Self, DatasetError> {
         let path = path.as_ref();
-        let file = reading::open_file(path)?;
+        let file = open_file(path)?;
         let chosen = names::choose(&file, path, role, names)?;
         let x = Stored::open(&file, path, &chosen.x)?;
         let element_type = check_examples(&x)?;

@@ -1,0 +1,87 @@
+//! From a model to its file.
+
+use std::path::Path;
+
+use hdf5::H5Type;
+use hdf5::types::VarLenUnicode;
+use ndarray::{ArrayView2, Axis};
+
+use super::{AnyParameters, FORMAT, FORMAT_VERSION, Model, ModelFileError, reading};
+use crate::activation::Activation;
+use crate::{Parameters, Real, atomic_file};
+
+/// Writes `model` to `path`.
+pub(super) fn write(model: &Model, path: &Path) -> Result<(), ModelFileError> {
+    match &model.parameters {
+        AnyParameters::F64(parameters) => reading::check_finite(parameters, path)?,
+        AnyParameters::F32(parameters) => reading::check_finite(parameters, path)?,
+    }
+    atomic_file::write_hdf5(path, |file| {
+        match &model.parameters {
+            AnyParameters::F64(parameters) => put_parameters(file, parameters)?,
+            AnyParameters::F32(parameters) => put_parameters(file, parameters)?,
+        }
+        put_attributes(file, model)
+    })?;
+    Ok(())
+}
+
+fn put_parameters<T: Real + H5Type>(file: &hdf5::File, parameters: &Parameters<T>) -> hdf5::Result<()> {
+    let put = |name: String, values: ArrayView2<'_, T>| -> hdf5::Result<()> {
+        let builder = file.new_dataset_builder().obj_track_times(false);
+        builder.with_data(values).create(name.as_str()).map(drop)
+    };
+    for l in 1..=parameters.sizes().layers() {
+        put(format!("W{l}"), parameters.w(l))?;
+        put(format!("b{l}"), parameters.b(l).insert_axis(Axis(1)))?;
+    }
+    Ok(())
+}
+
+fn put_attributes(file: &hdf5::File, model: &Model) -> hdf5::Result<()> {
+    let sizes = model.parameters.sizes();
+    let layers = sizes.layers();
+    put_text(file, "format", FORMAT)?;
+    put_number(file, "format_version", FORMAT_VERSION)?;
+    put_sizes(file, "layer_sizes", sizes.as_slice())?;
+    let activations = (1..=layers).map(|l| Activation::of_layer(l, layers).name());
+    put_texts(file, "activations", activations)?;
+    put_text(file, "precision", &model.parameters.precision().to_string())?;
+    put_text(file, "digest", &model.parameters.digest().to_string())?;
+    put_number(file, "scale", model.scale)?;
+    put_sizes(file, "example_shape", &model.example_shape)?;
+    put_text(file, "element_type", &model.element_type.to_string())?;
+    put_text(file, "x_name", &model.x_name)?;
+    put_text(file, "y_name", &model.y_name)?;
+    if let Some(names) = &model.class_names {
+        put_texts(file, "class_names", names.iter().map(String::as_str))?;
+    }
+    put_number(file, "seed", model.seed)?;
+    put_number(file, "iteration", model.iteration)?;
+    put_number(file, "learning_rate", model.learning_rate)?;
+    put_text(file, "initialisation", &model.initialisation.to_string())
+}
+
+fn put_number<T: H5Type>(file: &hdf5::File, name: &str, value: T) -> hdf5::Result<()> {
+    file.new_attr::<T>().create(name)?.write_scalar(&value)
+}
+
+fn put_sizes(file: &hdf5::File, name: &str, sizes: &[usize]) -> hdf5::Result<()> {
+    let sizes: Vec<u64> = sizes.iter().map(|&n| n as u64).collect();
+    file.new_attr_builder().with_data(&sizes).create(name).map(drop)
+}
+
+/// Strings of variable length are what h5py shows as `str`.
+fn put_text(file: &hdf5::File, name: &str, text: &str) -> hdf5::Result<()> {
+    put_number(file, name, unicode(text)?)
+}
+
+fn put_texts<'a>(file: &hdf5::File, name: &str, texts: impl Iterator<Item = &'a str>) -> hdf5::Result<()> {
+    let texts = texts.map(unicode).collect::<hdf5::Result<Vec<_>>>()?;
+    file.new_attr_builder().with_data(&texts).create(name).map(drop)
+}
+
+fn unicode(text: &str) -> hdf5::Result<VarLenUnicode> {
+    text.parse()
+        .map_err(|error: hdf5::types::StringError| error.to_string().into())
+}
