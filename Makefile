@@ -1,11 +1,11 @@
 # What to type. `make` alone lists the targets; scripts/setup says what is installed, and why, before it does so.
 
-# One profile and one set of features for everything, so that each dependency is compiled once.
+# One profile for everything, so that dependencies are compiled once.
 CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test clean
+.PHONY: help setup build demo test bench clean
 
 help: ## List the targets
 	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: ## Check format, lints and documentation, then run every test
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
 	@scripts/test $(CARGO_FLAGS)
+
+bench: build ## Measure milliseconds per iteration and memory; takes a few minutes
+	@scripts/bench --binaries $(BINARIES)
 
 clean: ## Remove what was built, installed and trained here
 	cargo clean

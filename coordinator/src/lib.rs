@@ -1,1 +1,17 @@
-//! coordinator
+//! Lockstep's coordinator: it cuts the training columns into shards, combines the workers' sums, and updates W and b.
+
+pub mod cli;
+pub mod compute;
+pub mod config;
+pub mod engine;
+pub mod outputs;
+pub mod progress;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "pages are drawn for people; nobody compares their bits"
+)]
+pub mod report;
+pub mod rpc;
+pub mod run;
+pub mod spawn;
+pub mod train;

@@ -38,6 +38,11 @@ impl<T: Real> GradientSum<T> {
         &self.values
     }
 
+    /// All numbers in flat order, the loss last.
+    pub fn into_values(self) -> Vec<T> {
+        self.values
+    }
+
     /// Σ over the columns of dW_l, n_l × n_{l-1}.
     pub fn dw_mut(&mut self, l: usize) -> ArrayViewMut2<'_, T> {
         let shape = (self.sizes.n(l), self.sizes.n(l - 1));

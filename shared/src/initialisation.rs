@@ -95,7 +95,7 @@ mod tests {
             ndarray::arr2(&[[randn[0], randn[1]], [randn[2], randn[3]]]) / root
         );
         assert_eq!(scaled.w(2), ndarray::arr2(&[[randn[4], randn[5]]]) / root);
-        assert_eq!((scaled.b(1).sum(), scaled.b(2).sum()), (0.0, 0.0));
+        assert!(scaled.b(1).iter().chain(&scaled.b(2)).all(|&b| b == 0.0));
         let small = Initialisation::Small.parameters::<f64>(&sizes, 3);
         assert_eq!(small.w(1)[(0, 1)], randn[1] * 0.01);
         let he = Initialisation::He.parameters::<f64>(&sizes, 3);

@@ -31,7 +31,7 @@ mod tests {
     fn large_logits_cost_what_they_should_and_not_infinity() {
         assert_eq!(cross_entropy(1000.0_f64, 0.0), 1000.0);
         assert_eq!(cross_entropy(-1000.0_f64, 0.0), 0.0);
-        assert_eq!(cross_entropy(0.0_f64, 1.0), 2.0_f64.ln());
+        assert_eq!(cross_entropy(0.0_f64, 1.0), std::f64::consts::LN_2);
         assert!(cross_entropy(f64::NAN, 1.0).is_nan());
     }
 
@@ -39,7 +39,7 @@ mod tests {
         #[test]
         fn the_loss_from_logits_equals_the_textbooks(z in -20.0_f64..20.0, label in 0..=1) {
             let (y, a) = (f64::from(label), sigmoid(z));
-            let textbook = -(y * a.ln() + (1.0 - y) * (1.0 - a).ln());
+            let textbook = -(y * libm::log(a) + (1.0 - y) * libm::log(1.0 - a));
             prop_assert!((cross_entropy(z, y) - textbook).abs() <= 1e-7 * textbook.max(1.0));
         }
 

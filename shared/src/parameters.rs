@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::{Digest, LayerSizes, Real};
+use crate::{Digest, LayerSizes, Precision, Real};
 
 /// W_1, b_1, …, W_L, b_L in their flat order (see [`LayerSizes`]), the order in which they are also sent and hashed.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,53 @@ impl<T: Real> Parameters<T> {
             hasher.update(bytemuck::cast_slice(&little_endian));
         }
         Digest::from_bytes(*hasher.finalize().as_bytes())
+    }
+}
+
+/// Parameters of either precision, where the precision is known only when the program runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyParameters {
+    /// In f64.
+    F64(Parameters<f64>),
+    /// In f32.
+    F32(Parameters<f32>),
+}
+
+impl AnyParameters {
+    /// The precision of every number.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Self::F64(_) => Precision::F64,
+            Self::F32(_) => Precision::F32,
+        }
+    }
+
+    /// The layer sizes.
+    pub fn sizes(&self) -> &LayerSizes {
+        match self {
+            Self::F64(parameters) => parameters.sizes(),
+            Self::F32(parameters) => parameters.sizes(),
+        }
+    }
+
+    /// See [`Parameters::digest`].
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::F64(parameters) => parameters.digest(),
+            Self::F32(parameters) => parameters.digest(),
+        }
+    }
+}
+
+impl From<Parameters<f64>> for AnyParameters {
+    fn from(parameters: Parameters<f64>) -> Self {
+        Self::F64(parameters)
+    }
+}
+
+impl From<Parameters<f32>> for AnyParameters {
+    fn from(parameters: Parameters<f32>) -> Self {
+        Self::F32(parameters)
     }
 }
 

@@ -28,6 +28,10 @@ pub const TILE: usize = 8;
 /// The most features in one panel of a matrix product's inner dimension.
 pub const PANEL_FEATURES: usize = 1024;
 
+/// The most leaves that a tree may have: 2^22. With the default blocks that is 268 million columns. It bounds the memory
+/// that a configuration can cause.
+pub const MAX_LEAVES: usize = 1 << 22;
+
 /// The most columns that a block may have: at least [`TILE`], since a tile is never cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockColumns(usize);
@@ -139,8 +143,8 @@ pub enum TreeError {
     /// There is nothing to halve.
     #[error("found no items, expected at least 1")]
     Empty,
-    /// More than 2^32 − 1 leaves.
-    #[error("{items} items make more than 4294967295 leaves of at most {leaf_items}")]
+    /// More than [`MAX_LEAVES`].
+    #[error("{items} items make more than {MAX_LEAVES} leaves of at most {leaf_items}")]
     TooMany {
         /// The number of items.
         items: usize,
@@ -154,7 +158,7 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// [`TreeError`] if `m` is 0 or there would be more than 2^32 − 1 blocks.
+    /// [`TreeError`] if `m` is 0 or there would be more than [`MAX_LEAVES`] blocks.
     pub fn over_batch(m: usize, block_columns: BlockColumns) -> Result<Self, TreeError> {
         Self::new(m, block_columns.get())
     }
@@ -172,8 +176,8 @@ impl Tree {
         if items == 0 {
             return Err(TreeError::Empty);
         }
-        // Each leaf but the last has more than half of `leaf_items`, or is one tile.
-        if items.div_ceil(TILE.max(leaf_items / 2)) > u32::MAX as usize {
+        // Halving stops as soon as a piece fits, so a leaf is a tile or more than about half of `leaf_items`.
+        if items.div_ceil(TILE.max(leaf_items / 2)) > MAX_LEAVES {
             return Err(TreeError::TooMany { items, leaf_items });
         }
         let mut tree = Self {

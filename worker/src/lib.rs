@@ -1,1 +1,9 @@
-//! worker
+//! Lockstep's worker: it dials a coordinator, holds a shard of the training columns, and computes its gradient sums in
+//! every iteration.
+
+pub mod cli;
+pub mod compute;
+pub mod config;
+pub mod rpc;
+pub mod run;
+pub mod session;

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use super::{FORMAT, FORMAT_VERSION};
-use crate::atomic_file::WriteError;
 use crate::dataset::{DatasetError, Place, StoredType};
 use crate::{Digest, Precision};
 
-/// Why a model could not be read or written.
+/// Why a model could not be read.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum ModelFileError {
@@ -59,9 +58,6 @@ pub enum ModelFileError {
         found: Digest,
         expected: Digest,
     },
-    /// The file cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
 }
 
 impl ModelFileError {
@@ -78,7 +74,6 @@ impl ModelFileError {
                 "a newer version of Lockstep wrote it; read it with that one"
             }
             Self::Digest { .. } => "the file was damaged after it was written; copy it again or train again",
-            Self::Write(error) => return error.hint(),
             _ => return None,
         };
         Some(hint.to_owned())

@@ -9,8 +9,8 @@
 //! | attribute `layer_sizes` | integers, L + 1 | n_0, …, n_L |
 //! | attribute `activations` | strings, L | g_1, …, g_L: `relu` or `sigmoid` |
 //! | attribute `precision` | string | `f64` or `f32` |
-//! | attribute `digest` | string | that of the parameters, see [`Parameters::digest`] |
-//! | attribute `scale` | f64 | what every input number is multiplied by |
+//! | attribute `digest` | string | that of the parameters, see [`crate::Parameters::digest`] |
+//! | attribute `scale` | f64 above 0 | what every input number is multiplied by |
 //! | attribute `example_shape` | integers | shape of one example; row-major it is a column of n_0 numbers |
 //! | attribute `element_type` | string | type of the numbers in the training file |
 //! | attribute `x_name`, `y_name` | string | datasets of the training file |
@@ -21,6 +21,7 @@
 
 mod attributes;
 mod error;
+mod finite;
 mod reading;
 mod writing;
 
@@ -28,59 +29,14 @@ use std::path::Path;
 
 pub use error::ModelFileError;
 
-use crate::{Digest, ElementType, Initialisation, LayerSizes, Parameters, Precision};
+use crate::atomic_file::WriteError;
+use crate::{AnyParameters, ElementType, Initialisation};
 
 /// What the attribute `format` says.
 pub const FORMAT: &str = "lockstep model";
 
 /// The version of the format that this program writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
-
-/// Parameters of either precision.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum AnyParameters {
-    F64(Parameters<f64>),
-    F32(Parameters<f32>),
-}
-
-impl AnyParameters {
-    /// The layer sizes.
-    pub fn sizes(&self) -> &LayerSizes {
-        match self {
-            Self::F64(parameters) => parameters.sizes(),
-            Self::F32(parameters) => parameters.sizes(),
-        }
-    }
-
-    /// The precision of the numbers.
-    pub fn precision(&self) -> Precision {
-        match self {
-            Self::F64(_) => Precision::F64,
-            Self::F32(_) => Precision::F32,
-        }
-    }
-
-    /// As [`Parameters::digest`].
-    pub fn digest(&self) -> Digest {
-        match self {
-            Self::F64(parameters) => parameters.digest(),
-            Self::F32(parameters) => parameters.digest(),
-        }
-    }
-}
-
-impl From<Parameters<f64>> for AnyParameters {
-    fn from(parameters: Parameters<f64>) -> Self {
-        Self::F64(parameters)
-    }
-}
-
-impl From<Parameters<f32>> for AnyParameters {
-    fn from(parameters: Parameters<f32>) -> Self {
-        Self::F32(parameters)
-    }
-}
 
 /// A trained network, what it was trained on and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,9 +70,8 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// [`ModelFileError::NotFinite`] if a parameter is NaN or infinite, [`ModelFileError::Write`] if the file cannot be
-    /// written.
-    pub fn write(&self, path: &Path) -> Result<(), ModelFileError> {
+    /// [`WriteError`] if the file cannot be written, or a parameter is NaN or infinite, so that it could not be read.
+    pub fn write(&self, path: &Path) -> Result<(), WriteError> {
         writing::write(self, path)
     }
 

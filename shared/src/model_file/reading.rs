@@ -5,6 +5,7 @@ use std::path::Path;
 use hdf5::H5Type;
 
 use super::attributes::Attributes;
+use super::finite::{NonFinite, first_non_finite};
 use super::{FORMAT, FORMAT_VERSION, Model, ModelFileError};
 use crate::activation::Activation;
 use crate::dataset::{Place, Stored, StoredType, open_dataset, open_file};
@@ -23,12 +24,17 @@ pub(super) fn read(path: &Path) -> Result<Model, ModelFileError> {
         let problem = format!("found {example_shape:?}, expected {} numbers in all", sizes.features());
         return Err(attributes.wrong("example_shape", problem));
     }
+    let scale = attributes.finite("scale")?;
+    if scale <= 0.0 {
+        let problem = format!("found {scale:?}, expected a number above 0");
+        return Err(attributes.wrong("scale", problem));
+    }
     let class_names = match attributes.has("class_names") {
         true => Some(read_class_names(&attributes)?),
         false => None,
     };
     Ok(Model {
-        scale: attributes.finite("scale")?,
+        scale,
         class_names,
         x_name: attributes.text("x_name")?,
         y_name: attributes.text("y_name")?,
@@ -118,8 +124,17 @@ fn read_parameters<T: Real + Element + H5Type>(
             expected,
         });
     }
-    check_finite(&parameters, path)?;
-    Ok(parameters)
+    match first_non_finite(&parameters) {
+        None => Ok(parameters),
+        Some(NonFinite { dataset, index, value }) => Err(ModelFileError::NotFinite {
+            place: Place {
+                file: path.to_owned(),
+                dataset,
+            },
+            value,
+            index,
+        }),
+    }
 }
 
 /// Opens one W_l or b_l and checks it without reading it.
@@ -146,30 +161,4 @@ fn open_layer<T: Real + Element>(
     }
     stored.check_plausible()?;
     Ok(stored)
-}
-
-/// Checks that all of `parameters`, which are in the file at `path` or will be, are finite.
-pub(super) fn check_finite<T: Real>(parameters: &Parameters<T>, path: &Path) -> Result<(), ModelFileError> {
-    let Some(at) = parameters.values().iter().position(|value| !value.is_finite()) else {
-        return Ok(());
-    };
-    let sizes = parameters.sizes();
-    let within = |l: usize| {
-        let (w, b) = (sizes.weights(l), sizes.biases(l));
-        if w.contains(&at) {
-            let offset = at - w.start;
-            Some((format!("W{l}"), [offset / sizes.n(l - 1), offset % sizes.n(l - 1)]))
-        } else {
-            b.contains(&at).then(|| (format!("b{l}"), [at - b.start, 0]))
-        }
-    };
-    let (dataset, index) = (1..=sizes.layers()).find_map(within).unwrap_or_default();
-    Err(ModelFileError::NotFinite {
-        place: Place {
-            file: path.to_owned(),
-            dataset,
-        },
-        value: parameters.values()[at].to_f64(),
-        index,
-    })
 }

@@ -6,15 +6,17 @@ use hdf5::H5Type;
 use hdf5::types::VarLenUnicode;
 use ndarray::{ArrayView2, Axis};
 
-use super::{AnyParameters, FORMAT, FORMAT_VERSION, Model, ModelFileError, reading};
+use super::finite::{NonFinite, first_non_finite};
+use super::{FORMAT, FORMAT_VERSION, Model};
 use crate::activation::Activation;
-use crate::{Parameters, Real, atomic_file};
+use crate::atomic_file::{self, WriteError};
+use crate::{AnyParameters, Parameters, Real};
 
 /// Writes `model` to `path`.
-pub(super) fn write(model: &Model, path: &Path) -> Result<(), ModelFileError> {
+pub(super) fn write(model: &Model, path: &Path) -> Result<(), WriteError> {
     match &model.parameters {
-        AnyParameters::F64(parameters) => reading::check_finite(parameters, path)?,
-        AnyParameters::F32(parameters) => reading::check_finite(parameters, path)?,
+        AnyParameters::F64(parameters) => check_finite(parameters, path)?,
+        AnyParameters::F32(parameters) => check_finite(parameters, path)?,
     }
     atomic_file::write_hdf5(path, |file| {
         match &model.parameters {
@@ -22,8 +24,16 @@ pub(super) fn write(model: &Model, path: &Path) -> Result<(), ModelFileError> {
             AnyParameters::F32(parameters) => put_parameters(file, parameters)?,
         }
         put_attributes(file, model)
-    })?;
-    Ok(())
+    })
+}
+
+fn check_finite<T: Real>(parameters: &Parameters<T>, path: &Path) -> Result<(), WriteError> {
+    first_non_finite(parameters).map_or(Ok(()), |NonFinite { dataset, index, value }| {
+        Err(WriteError::Contents {
+            path: path.to_owned(),
+            reason: format!("found {value} in `{dataset}` at {index:?}, expected finite numbers"),
+        })
+    })
 }
 
 fn put_parameters<T: Real + H5Type>(file: &hdf5::File, parameters: &Parameters<T>) -> hdf5::Result<()> {

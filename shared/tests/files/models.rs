@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use hdf5::types::VarLenUnicode;
-use shared::model_file::ModelFileError;
+use shared::atomic_file::WriteError;
 use shared::{AnyParameters, ElementType, Initialisation, LayerSizes, Model, Parameters};
 
 use crate::support::{TestFile, each_damaged_byte};
@@ -131,11 +131,8 @@ fn a_model_with_a_nan_is_not_written_and_the_old_one_stays() {
     };
     parameters.values_mut()[5] = f64::NAN;
     let error = new.write(&path).unwrap_err();
-    let said = format!(
-        "{}, dataset `W1`: found NaN at [1, 2], expected a finite number",
-        path.display()
-    );
-    assert_eq!(error.to_string(), said);
+    let said = "not written: found NaN in `W1` at [1, 2], expected finite numbers";
+    assert_eq!(error.to_string(), format!("{}: {said}", path.display()));
     assert_eq!(Model::read(&path).unwrap(), old);
     assert_eq!(names_in(folder.path()), ["model.h5"]);
 }
@@ -145,7 +142,7 @@ fn a_model_that_cannot_be_written_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("run").join("model.h5");
     let error = small_model().write(&missing).unwrap_err();
-    assert!(matches!(error, ModelFileError::Write(_)), "{error}");
+    assert!(matches!(error, WriteError::Refused { .. }), "{error}");
     assert!(error.hint().unwrap().starts_with("create the folder"));
     let mut impossible = small_model();
     impossible.x_name = "a\0b".to_owned();

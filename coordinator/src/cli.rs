@@ -1,0 +1,298 @@
+//! The command line as typed. What it means is decided in [`crate::config`].
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use settings::{CONFIG, Group, Kind, QUIET, Setting, Settings, Table, VERBOSE, Words};
+
+/// Train a fully connected neural network on worker processes
+///
+/// Trains a fully connected neural network by exact, synchronous gradient descent, on any number of worker processes.
+/// The trained parameters are the same to the last bit however many there are.
+///
+/// Without a subcommand it trains. Standard output carries the costs, the accuracies and the digest of the parameters;
+/// everything else goes to standard error.
+#[derive(Debug, Parser)]
+#[command(
+    name = "coordinator",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 80,
+    after_long_help = TRAIN_EXAMPLES
+)]
+pub struct Cli {
+    /// What to do; to train if nothing is said.
+    #[command(subcommand)]
+    pub subcommand: Option<Subcommands>,
+    /// The options of training.
+    #[command(flatten)]
+    pub train: Words<Train>,
+}
+
+/// What the coordinator can do besides training.
+#[derive(Debug, Subcommand)]
+pub enum Subcommands {
+    /// Classify the examples of a file with a trained network
+    ///
+    /// Classifies every example of a data set with a network that was trained before. Prints the accuracy if the data
+    /// set has labels.
+    #[command(
+        max_term_width = 80,
+        override_usage = "coordinator predict --model <FILE> --data <FILE> [OPTIONS]",
+        after_long_help = PREDICT_EXAMPLES
+    )]
+    Predict(Words<Predict>),
+    /// Write the built-in images as HDF5 files
+    ///
+    /// Writes the built-in images, on which the coordinator trains if no other data are named, as two HDF5 files: one
+    /// to train on and one to test on.
+    #[command(max_term_width = 80)]
+    DemoData {
+        /// The folder to write them to; it is made if it does not exist
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Print a script that completes the options of this program in a shell
+    ///
+    /// Prints a script that completes the options of this program in a shell, to be saved where that shell looks for
+    /// it or to be read by it directly.
+    #[command(max_term_width = 80, after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// The script by which `shell` completes this program's options.
+pub fn completions(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "coordinator", &mut script);
+    script
+}
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  Train on the built-in images with four workers on this machine
+    coordinator --workers 4 --spawn
+
+  Train in this process, without workers, on other data
+    coordinator --workers 0 --train train.h5 --test test.h5 --out run
+
+  Wait for two workers that are started on other machines
+    coordinator --workers 2 --listen 0.0.0.0:50051 --train train.h5
+
+  Logistic regression, with a cost line every 10 iterations
+    coordinator --hidden none --learning-rate 0.01 --print-every 10
+
+  Options from a file, one of them overridden
+    coordinator --config lockstep.toml --seed 2";
+
+const PREDICT_EXAMPLES: &str = "\
+Examples:
+  Print the accuracy on a labelled data set
+    coordinator predict --model run/model.h5 --data test.h5
+
+  Write the predictions, and a page that shows the mislabelled images
+    coordinator predict --model run/model.h5 --data test.h5 \\
+        --out predictions.csv --report mislabelled.html";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  Complete in this session of bash
+    source <(coordinator completions bash)
+
+  Complete in every session of fish
+    coordinator completions fish > ~/.config/fish/completions/coordinator.fish";
+
+/// The settings of training.
+#[derive(Debug)]
+pub struct Train;
+
+impl Settings for Train {
+    const TABLE: Table = &[FLEET, DATA, NETWORK, TRAINING, OUTPUT, CONFIGURATION];
+}
+
+const FLEET: Group = Group {
+    heading: "Fleet",
+    settings: &[
+        Setting::new(
+            "workers",
+            Kind::Number("N"),
+            "How many workers to train on; 0 trains in this process",
+        )
+        .default("1")
+        .details("Training begins when as many have joined. At most 4096. The result does not depend on this number."),
+        Setting::new("listen", Kind::Text("ADDR"), "Where workers join")
+            .default("127.0.0.1:50051")
+            .details(
+                "The default lets only workers on this machine join; `0.0.0.0:50051` lets in those of other machines. \
+                 Port 0 picks a free port, which is printed. An IPv6 address stands in brackets: `[::1]:50051`.",
+            ),
+        Setting::new("spawn", Kind::Flag("no-spawn"), "Start the workers on this machine").details(
+            "Otherwise start each one yourself, wherever it shall run. `--no-spawn` overrides `spawn = true` in a \
+             configuration file.",
+        ),
+        Setting::new(
+            "threads",
+            Kind::Number("N"),
+            "Threads of this process or of each spawned worker",
+        )
+        .otherwise("all cores, divided among spawned workers")
+        .details(
+            "With --workers 0 the threads of this process, with --spawn those of each worker. A worker that you \
+             start yourself has an option of this name. The result does not depend on this number.",
+        ),
+    ],
+};
+
+const DATA: Group = Group {
+    heading: "Data",
+    settings: &[
+        Setting::new("train", Kind::Path("FILE"), "HDF5 file to train on")
+            .otherwise("the built-in images")
+            .details(
+                "It holds the examples along the first axis of one dataset, and their labels, 0 or 1, in another.",
+            ),
+        Setting::new("test", Kind::Path("FILE"), "HDF5 file to test on after training"),
+        X_NAME,
+        Y_NAME,
+        Setting::new(
+            "scale",
+            Kind::Number("SCALE"),
+            "Scale the data: auto, none or a factor",
+        )
+        .default("auto")
+        .details(
+            "Every value is multiplied by the factor, which may be a quotient: `1/255`. `auto` is 1/255 if the file \
+             holds unsigned bytes and 1 otherwise; `none` is 1.",
+        ),
+    ],
+};
+
+const X_NAME: Setting = Setting::new("x-name", Kind::Text("NAME"), "Dataset of the examples")
+    .otherwise("the usual names")
+    .details(
+        "It is looked up in every file that is read. Without it these are tried in turn: train_set_x and test_set_x \
+         (in a test file the other way round), x, X, features, data.",
+    );
+
+const Y_NAME: Setting = Setting::new("y-name", Kind::Text("NAME"), "Dataset of the labels")
+    .otherwise("the usual names")
+    .details(
+        "It is looked up in every file that is read. Without it these are tried in turn: train_set_y and test_set_y \
+         (in a test file the other way round), y, Y, labels.",
+    );
+
+const NETWORK: Group = Group {
+    heading: "Network",
+    settings: &[
+        Setting::new("hidden", Kind::List("SIZES"), "Sizes of the hidden layers, or none")
+            .default("20,7,5")
+            .details("Separated by commas. Hidden layers are ReLU; the output is one sigmoid unit."),
+        Setting::new("init", Kind::Text("KIND"), "First weights: small, scaled or he")
+            .default("scaled")
+            .details(
+                "Standard normal numbers times 0.01 (small), 1/sqrt(n) (scaled) or sqrt(2/n) (he), where n is the \
+                 number of units in the layer before. Biases begin at zero.",
+            ),
+        Setting::new("seed", Kind::Number("N"), "Seed of the first weights")
+            .default("1")
+            .details("From 0 to 4294967295. Seed 1 draws the numbers that NumPy draws after `np.random.seed(1)`."),
+        Setting::new(
+            "precision",
+            Kind::Text("TYPE"),
+            "Precision of all arithmetic, f64 or f32",
+        )
+        .default("f64")
+        .details("f32 is faster, but its costs drift from the exact ones by percents."),
+    ],
+};
+
+const TRAINING: Group = Group {
+    heading: "Training",
+    settings: &[
+        Setting::new("learning-rate", Kind::Number("RATE"), "Step size of gradient descent").default("0.0075"),
+        Setting::new(
+            "iterations",
+            Kind::Number("N"),
+            "Updates, each from all examples",
+        )
+        .default("2500"),
+        Setting::new(
+            "block-columns",
+            Kind::Number("N"),
+            "Most examples in one block",
+        )
+        .otherwise("by their number")
+        .details(
+            "At least 8. A block's examples are summed one after the other, the blocks' sums in pairs. Another number \
+             rounds differently, so it changes the last digits of the result.",
+        ),
+    ],
+};
+
+const OUTPUT: Group = Group {
+    heading: "Output",
+    settings: &[
+        Setting::new(
+            "out",
+            Kind::Path("DIR"),
+            "Folder for model.h5, costs.csv and report.html",
+        )
+        .details("It is made if it does not exist. Without it nothing is written."),
+        Setting::new(
+            "print-every",
+            Kind::Number("N"),
+            "Print the cost of every N-th iteration",
+        )
+        .default("100"),
+        QUIET,
+        VERBOSE,
+    ],
+};
+
+const CONFIGURATION: Group = Group {
+    heading: "Configuration",
+    settings: &[CONFIG],
+};
+
+/// The settings of prediction.
+#[derive(Debug)]
+pub struct Predict;
+
+impl Settings for Predict {
+    const TABLE: Table = &[INPUT, PREDICTIONS, CONFIGURATION];
+}
+
+const INPUT: Group = Group {
+    heading: "Input",
+    settings: &[
+        Setting::new(
+            "model",
+            Kind::Path("FILE"),
+            "The trained network, model.h5 of a run (required)",
+        ),
+        Setting::new(
+            "data",
+            Kind::Path("FILE"),
+            "HDF5 file with the examples to classify (required)",
+        ),
+        X_NAME,
+        Y_NAME,
+    ],
+};
+
+const PREDICTIONS: Group = Group {
+    heading: "Output",
+    settings: &[
+        Setting::new(
+            "out",
+            Kind::Path("FILE"),
+            "File for the predictions, as .h5, .hdf5 or .csv",
+        ),
+        Setting::new("report", Kind::Path("FILE"), "HTML page for the mislabelled images"),
+        QUIET,
+        VERBOSE,
+    ],
+};

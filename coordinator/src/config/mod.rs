@@ -1,0 +1,75 @@
+//! The command line and the configuration file, resolved: every value checked, every relation between values too.
+//!
+//! ```text
+//! arguments ──▶ cli::Cli (words) ──▶ settings::Reader ──▶ Command, or Exit with all mistakes
+//! ```
+
+mod predict;
+mod train;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap_complete::Shell;
+use settings::{Exit, Mistaken, Reader};
+use shared::dataset::NameChoice;
+
+use crate::cli::{Cli, Subcommands};
+
+pub use predict::{PredictConfig, PredictionFile};
+pub use train::{Fleet, SpawnConfig, TrainConfig, TrainingData};
+
+/// What the user wants done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Train a network.
+    Train(TrainConfig),
+    /// Classify examples with a trained network.
+    Predict(PredictConfig),
+    /// Write the built-in images to a folder.
+    DemoData {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Print the script by which a shell completes the options; [`crate::cli::completions`] makes it.
+    Completions(Shell),
+}
+
+/// Reads the arguments, the program's own name first, and the configuration file that they name, if any.
+///
+/// # Errors
+///
+/// What to print and how to exit if the user asked for help or the version (code 0), or made mistakes (code 64).
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Exit> {
+    let cli = Cli::try_parse_from(arguments)?;
+    match cli.subcommand {
+        None => {
+            let mut reader = Reader::new(cli.train);
+            let config = train::read(&mut reader);
+            Ok(Command::Train(reader.finish(config)?))
+        }
+        Some(Subcommands::Predict(words)) => {
+            let mut reader = Reader::new(words);
+            let config = predict::read(&mut reader);
+            Ok(Command::Predict(reader.finish(config)?))
+        }
+        Some(Subcommands::DemoData { dir }) => Ok(Command::DemoData { dir }),
+        Some(Subcommands::Completions { shell }) => Ok(Command::Completions(shell)),
+    }
+}
+
+/// The datasets that the user names in place of the usual ones.
+fn names(reader: &mut Reader) -> Result<NameChoice, Mistaken> {
+    let mut name = |setting| reader.read_optional(setting, "the name of a dataset in the file", dataset_name);
+    let (x, y) = (name("x-name"), name("y-name"));
+    Ok(NameChoice { x: x?, y: y? })
+}
+
+/// A name that HDF5 can look up: not empty and without NUL.
+fn dataset_name(text: &str) -> Option<String> {
+    (!text.is_empty() && !text.contains('\0')).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! The gRPC server: accepts workers' streams and parses what they say.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use proto::wire::trainer_server::{Trainer, TrainerServer};
+use proto::{
+    Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MessageError, Reason, SumChunk,
+    WINDOW_BYTES, wire,
+};
+use shared::ids::WorkerId;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::link::{Link, MESSAGES_UNDER_WAY};
+
+/// Parsed messages that wait for the shell, from all workers together; full chunks of them are 16 MiB.
+const INCOMING: usize = 64;
+
+/// Something that came from a worker.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A worker asks to join; its answers go through the link.
+    Joined {
+        /// The number given to it.
+        worker: WorkerId,
+        /// What it said.
+        hello: Hello,
+        /// The way to it.
+        link: Link,
+    },
+    /// It holds its columns.
+    Ready(WorkerId),
+    /// It sent part of a node's sums.
+    Sum(WorkerId, SumChunk),
+    /// Its stream has ended, or said something that cannot be understood.
+    Lost(WorkerId, String),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    /// What comes from the workers.
+    pub incoming: mpsc::Receiver<Incoming>,
+    /// Ends when the server has stopped.
+    pub stopped: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+/// Serves workers on `listener`, with the standard health and reflection services beside them, until `stop` is done and
+/// all streams have ended.
+pub async fn serve(listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> Server {
+    let (sender, incoming) = mpsc::channel(INCOMING);
+    let service = TrainerService {
+        incoming: sender,
+        workers: Arc::default(),
+    };
+    let service = TrainerServer::new(service)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter.set_serving::<TrainerServer<TrainerService>>().await;
+    let router = tonic::transport::Server::builder()
+        .max_frame_size(MAX_FRAME_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .add_service(service)
+        .add_service(health)
+        .add_service(reflection().build_v1().expect("the generated descriptors are valid"))
+        // grpcurl and others still ask for the older name of the same service.
+        .add_service(
+            reflection()
+                .build_v1alpha()
+                .expect("the generated descriptors are valid"),
+        );
+    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let stopped = tokio::spawn(router.serve_with_incoming_shutdown(connections, stop));
+    Server { incoming, stopped }
+}
+
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(wire::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+struct TrainerService {
+    incoming: mpsc::Sender<Incoming>,
+    /// The number of the next worker.
+    workers: Arc<AtomicU32>,
+}
+
+#[tonic::async_trait]
+impl Trainer for TrainerService {
+    type TrainStream = ReceiverStream<Result<wire::CoordinatorMessage, Status>>;
+
+    async fn train(
+        &self,
+        request: Request<Streaming<wire::WorkerMessage>>,
+    ) -> Result<Response<Self::TrainStream>, Status> {
+        let (outgoing, answers) = mpsc::channel(MESSAGES_UNDER_WAY);
+        let (incoming, workers) = (self.incoming.clone(), Arc::clone(&self.workers));
+        tokio::spawn(async move {
+            // If the shell has ended, so has the run, and nobody is left to tell.
+            let _ = listen(request.into_inner(), Link::start(outgoing), incoming, &workers).await;
+        });
+        Ok(Response::new(ReceiverStream::new(answers)))
+    }
+}
+
+/// The shell does not listen any more.
+struct ShellEnded;
+
+/// Reads one worker's stream to its end.
+async fn listen(
+    mut stream: Streaming<wire::WorkerMessage>,
+    link: Link,
+    incoming: mpsc::Sender<Incoming>,
+    workers: &AtomicU32,
+) -> Result<(), ShellEnded> {
+    let pass_on = async |message| incoming.send(message).await.map_err(|_| ShellEnded);
+    let hello = match next(&mut stream).await {
+        Ok(FromWorker::Hello(hello)) => hello,
+        Ok(_) => {
+            dismiss(
+                &link,
+                Reason::Misconduct,
+                "found another message first, expected Hello".to_owned(),
+            );
+            return Ok(());
+        }
+        Err(Ended::Unintelligible(error)) => {
+            let version = matches!(error, MessageError::Version { .. });
+            let reason = if version {
+                Reason::ProtocolVersion
+            } else {
+                Reason::Misconduct
+            };
+            tracing::warn!("refused a worker: {error}");
+            dismiss(&link, reason, error.to_string());
+            return Ok(());
+        }
+        Err(Ended::Closed(_)) => return Ok(()),
+    };
+    let worker = WorkerId(workers.fetch_add(1, Ordering::Relaxed));
+    pass_on(Incoming::Joined { worker, hello, link }).await?;
+    loop {
+        match next(&mut stream).await {
+            Ok(FromWorker::Ready) => pass_on(Incoming::Ready(worker)).await?,
+            Ok(FromWorker::Sum(sum)) => pass_on(Incoming::Sum(worker, sum)).await?,
+            Ok(FromWorker::Hello(_)) => {
+                return pass_on(Incoming::Lost(
+                    worker,
+                    "found Hello, which it had said before".to_owned(),
+                ))
+                .await;
+            }
+            Err(Ended::Closed(reason)) => return pass_on(Incoming::Lost(worker, reason)).await,
+            Err(Ended::Unintelligible(error)) => {
+                return pass_on(Incoming::Lost(worker, error.to_string())).await;
+            }
+        }
+    }
+}
+
+fn dismiss(link: &Link, reason: Reason, explanation: String) {
+    link.send(FromCoordinator::Dismissed(Dismissal { reason, explanation }));
+}
+
+/// Why nothing more comes from a worker.
+enum Ended {
+    Closed(String),
+    Unintelligible(MessageError),
+}
+
+async fn next(stream: &mut Streaming<wire::WorkerMessage>) -> Result<FromWorker, Ended> {
+    match stream.message().await {
+        Ok(Some(message)) => FromWorker::try_from(message).map_err(Ended::Unintelligible),
+        Ok(None) => Err(Ended::Closed("it closed its stream".to_owned())),
+        Err(status) => Err(Ended::Closed(format!("its stream broke ({})", status.message()))),
+    }
+}

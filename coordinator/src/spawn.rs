@@ -1,0 +1,192 @@
+//! Workers that the coordinator starts itself, on its own machine.
+//!
+//! A spawned worker's standard input is a pipe that only the coordinator holds. The worker ends when the pipe closes, and
+//! the system closes it when the coordinator ends, however it ends: so nothing is left behind even after SIGKILL.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Lines of a worker's standard error that are kept to be shown if it fails.
+const LAST_LINES: usize = 20;
+
+/// Bytes of one such line that are kept.
+const LINE_BYTES: usize = 400;
+
+/// How long spawned workers may take to end by themselves when the run is over.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A worker cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The program is not beside the coordinator's.
+    #[error("found no program `{0}`, expected the worker beside the coordinator")]
+    NoProgram(PathBuf),
+    /// The system refused.
+    #[error("cannot start `{program}`: {error}")]
+    Refused {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+}
+
+impl SpawnError {
+    /// How it may be mended.
+    pub fn hint(&self) -> Option<String> {
+        Some(
+            "copy both programs, coordinator and worker, into one folder; or start workers by hand without --spawn"
+                .to_owned(),
+        )
+    }
+}
+
+/// A spawned worker that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub status: Result<ExitStatus, std::io::Error>,
+    /// The last lines of its standard error.
+    pub last_lines: Vec<String>,
+}
+
+impl Ended {
+    /// Whether it ended as it should.
+    pub fn is_success(&self) -> bool {
+        self.status.as_ref().is_ok_and(ExitStatus::success)
+    }
+
+    /// How it ended, for people.
+    pub fn how(&self) -> String {
+        match &self.status {
+            Ok(status) => status.to_string(),
+            Err(error) => format!("its end could not be observed: {error}"),
+        }
+    }
+}
+
+/// All workers that were started here.
+#[derive(Debug)]
+pub struct SpawnedWorkers {
+    running: JoinSet<()>,
+    ends: mpsc::UnboundedReceiver<Ended>,
+    /// While these are open, the workers stay.
+    inputs: Vec<ChildStdin>,
+}
+
+impl SpawnedWorkers {
+    /// Starts `count` workers of `threads` threads each, which connect to `address`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`] if the program is not there or the system refuses.
+    pub fn start(count: NonZeroUsize, threads: NonZeroUsize, address: SocketAddr) -> Result<Self, SpawnError> {
+        let program = program()?;
+        let (sender, ends) = mpsc::unbounded_channel();
+        let mut workers = Self {
+            running: JoinSet::new(),
+            ends,
+            inputs: Vec::with_capacity(count.get()),
+        };
+        for number in 0..count.get() {
+            let name = format!("spawned-{number}");
+            let mut child = Command::new(&program)
+                .args([
+                    "--connect",
+                    &address.to_string(),
+                    "--name",
+                    &name,
+                    "--threads",
+                    &threads.to_string(),
+                ])
+                .arg("--exit-when-stdin-closes")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn()
+                .map_err(|error| SpawnError::Refused {
+                    program: program.clone(),
+                    error,
+                })?;
+            workers.inputs.extend(child.stdin.take());
+            workers.running.spawn(watch(child, name, sender.clone()));
+        }
+        Ok(workers)
+    }
+
+    /// The next worker that ends; waits for ever if all have been returned.
+    pub async fn next_end(&mut self) -> Ended {
+        match self.ends.recv().await {
+            Some(ended) => ended,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended, and ends those that do not do so soon. Returns those not yet returned.
+    pub async fn finish(mut self) -> Vec<Ended> {
+        let all = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            // Dropping a child's task kills the child.
+            self.running.shutdown().await;
+        }
+        let mut ends = Vec::new();
+        while let Ok(ended) = self.ends.try_recv() {
+            ends.push(ended);
+        }
+        ends
+    }
+}
+
+fn program() -> Result<PathBuf, SpawnError> {
+    let own = std::env::current_exe().unwrap_or_default();
+    let program = own.with_file_name(format!("worker{}", std::env::consts::EXE_SUFFIX));
+    if program.is_file() {
+        Ok(program)
+    } else {
+        Err(SpawnError::NoProgram(program))
+    }
+}
+
+/// Reads a worker's standard error until it ends, then waits for it.
+async fn watch(mut child: Child, name: String, ends: mpsc::UnboundedSender<Ended>) {
+    let last_lines = Arc::new(Mutex::new(VecDeque::new()));
+    let reading = child.stderr.take().map(|stderr| {
+        let (last_lines, name) = (Arc::clone(&last_lines), name.clone());
+        async move {
+            let mut lines = BufReader::new(stderr).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES)]).into_owned();
+                tracing::debug!("{name}: {line}");
+                let mut last_lines = last_lines.lock().unwrap_or_else(PoisonError::into_inner);
+                if last_lines.len() == LAST_LINES {
+                    last_lines.pop_front();
+                }
+                last_lines.push_back(line);
+            }
+        }
+    });
+    if let Some(reading) = reading {
+        reading.await;
+    }
+    let status = child.wait().await;
+    let last_lines = std::mem::take(&mut *last_lines.lock().unwrap_or_else(PoisonError::into_inner)).into();
+    // If nobody asks any more, the run is over.
+    let _ = ends.send(Ended {
+        name,
+        status,
+        last_lines,
+    });
+}

@@ -1,0 +1,322 @@
+//! `coordinator`: from the configuration to a trained network and its outputs.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use bytes::Bytes;
+use proto::Run;
+use proto::tensor::encode;
+use shared::dataset::{DatasetError, Role};
+use shared::layers::LayerSizesError;
+use shared::predict::{class_of, probabilities};
+use shared::shard::ShardError;
+use shared::tree::TreeError;
+use shared::{
+    AnyParameters, BlockColumns, Dataset, LayerSizes, Parameters, Precision, Real, Shard, Tree, predict::accuracy,
+};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::compute::{Compute, Computed, Descent};
+use crate::config::{Fleet, TrainConfig, TrainingData};
+use crate::outputs;
+use crate::progress::{Progress, human};
+use crate::run::{RemoteFleet, RunError, RunSetup, Trained, run};
+use crate::spawn::{SpawnError, SpawnedWorkers};
+
+/// What made a training run impossible or broke it.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The data cannot be trained on.
+    #[error(transparent)]
+    Data(#[from] DatasetError),
+    /// The network does not fit the data.
+    #[error("the network does not fit the data: {0}")]
+    Sizes(#[from] LayerSizesError),
+    /// The batch cannot be cut into blocks.
+    #[error("the data cannot be cut into blocks: {0}")]
+    Blocks(#[from] TreeError),
+    /// The data changed while they were read.
+    #[error("the data changed while they were read: {0}")]
+    Shard(#[from] ShardError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A worker cannot be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The system does not give us threads.
+    #[error("cannot start threads: {0}")]
+    Threads(std::io::Error),
+    /// Something cannot be written.
+    #[error(transparent)]
+    Output(#[from] outputs::OutputError),
+    /// The run ended before it was complete.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output: {0}")]
+    StandardOutput(std::io::Error),
+}
+
+impl TrainError {
+    /// How it may be mended.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Data(error) | Self::Run(RunError::Data(error)) => error.hint(),
+            Self::Listen { error, .. } if error.kind() == std::io::ErrorKind::AddrInUse => Some(
+                "another program listens there: end it, or choose another port with --listen; port 0 takes a free one"
+                    .to_owned(),
+            ),
+            Self::Spawn(error) => error.hint(),
+            Self::Output(error) => error.hint(),
+            Self::Run(RunError::Failed(failure)) => failure.hint(),
+            _ => None,
+        }
+    }
+
+    /// The program's exit code: 64 wrong configuration, 65 bad data, 1 start-up failed, 2 training failed.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Data(_) | Self::Blocks(_) | Self::Shard(_) | Self::Run(RunError::Data(_)) => 65,
+            Self::Sizes(_) => 64,
+            Self::Listen { .. } | Self::Spawn(_) | Self::Threads(_) => 1,
+            Self::Output(error) => error.exit_code(),
+            Self::Run(RunError::Stopped) => 130,
+            Self::Run(_) | Self::StandardOutput(_) => 2,
+        }
+    }
+}
+
+/// The data of a run, opened and checked.
+#[derive(Debug)]
+pub struct Data {
+    /// The examples to train on.
+    pub train: Arc<Dataset>,
+    /// The examples to test on.
+    pub test: Option<Dataset>,
+    /// The factor of every number.
+    pub scale: f64,
+}
+
+impl Data {
+    fn open(config: &TrainConfig) -> Result<Self, TrainError> {
+        let (train, test) = match &config.data {
+            TrainingData::BuiltIn => (shared::dataset::demo::train(), Some(shared::dataset::demo::test())),
+            TrainingData::Files { train, test, names } => {
+                let open = |path: &Path, role| Dataset::open(path, role, names, config.precision);
+                (
+                    open(train, Role::Train)?,
+                    test.as_deref().map(|path| open(path, Role::Test)).transpose()?,
+                )
+            }
+        };
+        if let Some(test) = &test {
+            test.expect_features_of(&train)?;
+        }
+        let scale = config.scale.factor(train.element_type());
+        if let Some(warning) = config.scale.suspicious(train.element_type()) {
+            tracing::warn!("{warning}");
+        }
+        tracing::info!(
+            "training on {} columns of {} {} numbers from {}",
+            train.m(),
+            train.features(),
+            train.element_type(),
+            train.source()
+        );
+        Ok(Self {
+            train: Arc::new(train),
+            test,
+            scale,
+        })
+    }
+}
+
+/// Trains a network as configured, prints the results and writes the outputs.
+///
+/// # Errors
+///
+/// [`TrainError`], before anything is written if the configuration, the data or the output folder are at fault.
+pub async fn train(
+    config: &TrainConfig,
+    progress: &Progress,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), TrainError> {
+    if let Some(folder) = &config.out {
+        outputs::prepare(folder)?;
+    }
+    let data = Data::open(config)?;
+    match config.precision {
+        Precision::F64 => train_in::<f64>(config, data, progress, shutdown).await,
+        Precision::F32 => train_in::<f32>(config, data, progress, shutdown).await,
+    }
+}
+
+async fn train_in<T: Real>(
+    config: &TrainConfig,
+    data: Data,
+    progress: &Progress,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), TrainError>
+where
+    AnyParameters: From<Parameters<T>>,
+{
+    let sizes = LayerSizes::binary_classifier(data.train.features(), &config.hidden)?;
+    let block_columns = config
+        .block_columns
+        .unwrap_or_else(|| BlockColumns::default_for(data.train.m()));
+    let tree = Tree::over_batch(data.train.m(), block_columns)?;
+    tracing::info!("network {sizes} in {}, {} blocks", config.precision, tree.leaves());
+    let parameters = config.initialisation.parameters::<T>(&sizes, config.seed);
+    let fleet = gather(config.fleet).await?;
+    let encoded = if fleet.is_some() {
+        encode(parameters.values().to_vec())
+    } else {
+        Bytes::new()
+    };
+    let batch = fleet.is_none().then(|| hold_batch(&data, &tree)).transpose()?;
+    let learning_rate = config.learning_rate;
+    let descent = Descent {
+        parameters,
+        tree: tree.clone(),
+        scale: data.scale,
+        learning_rate,
+        batch,
+    };
+    let (results, computed) = mpsc::unbounded_channel::<Computed>();
+    let compute = Compute::start(descent, compute_threads(config.fleet), results).map_err(TrainError::Threads)?;
+    let setup = RunSetup {
+        run: Run {
+            sizes,
+            precision: config.precision,
+            tree,
+            block_columns,
+            element_type: data.train.element_type(),
+            scale: data.scale,
+            iterations: config.iterations,
+        },
+        dataset: Arc::clone(&data.train),
+        fleet,
+        compute,
+        computed,
+        parameters: encoded,
+    };
+    let run_facts = setup.run.clone();
+    let trained = run(setup, progress, shutdown).await?;
+    finish(config, &data, &run_facts, &trained, progress)
+}
+
+/// Opens the port and starts workers, if the fleet is not this process itself.
+async fn gather(fleet: Fleet) -> Result<Option<RemoteFleet>, TrainError> {
+    let Fleet::Remote { workers, listen, spawn } = fleet else {
+        return Ok(None);
+    };
+    let failed = |error| TrainError::Listen { address: listen, error };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    tracing::info!("listening on {address}");
+    let start = |spawn: crate::config::SpawnConfig| {
+        SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address)
+    };
+    let spawned = spawn.map(start).transpose()?;
+    Ok(Some(RemoteFleet {
+        size: workers.get(),
+        listener,
+        spawned,
+    }))
+}
+
+fn hold_batch<T: Real>(data: &Data, tree: &Tree) -> Result<Shard<T>, TrainError> {
+    let x = data.train.columns(0..data.train.m())?;
+    let labels = data.train.labels().unwrap_or_default();
+    Ok(Shard::new(tree, tree.root(), &x, labels, data.scale)?)
+}
+
+fn compute_threads(fleet: Fleet) -> usize {
+    match fleet {
+        Fleet::InProcess { threads } => threads.unwrap_or_else(cores).get(),
+        Fleet::Remote { .. } => cores().get(),
+    }
+}
+
+/// The cores that this process may use.
+pub fn cores() -> NonZeroUsize {
+    available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Evaluates the trained network, prints the results, and writes the outputs.
+fn finish(
+    config: &TrainConfig,
+    data: &Data,
+    run: &Run,
+    trained: &Trained,
+    progress: &Progress,
+) -> Result<(), TrainError> {
+    let (iterations, took) = (run.iterations, trained.timing.training);
+    let each = took.as_secs_f64() * 1e3 / iterations as f64;
+    tracing::info!(
+        "{iterations} iterations took {}, {each:.2} ms per iteration",
+        human(took)
+    );
+    let train = predictions(&trained.parameters, &data.train, data.scale)?;
+    let test = data
+        .test
+        .as_ref()
+        .map(|test| predictions(&trained.parameters, test, data.scale))
+        .transpose()?;
+    let print = |line: std::fmt::Arguments<'_>| progress.result(line).map_err(TrainError::StandardOutput);
+    let accuracy = |classes: &[u8], dataset: &Dataset| accuracy(classes, dataset.labels().unwrap_or_default());
+    print(format_args!("Train accuracy: {:?}", accuracy(&train, &data.train)))?;
+    if let (Some(test), Some(dataset)) = (&test, &data.test) {
+        print(format_args!("Test accuracy: {:?}", accuracy(test, dataset)))?;
+    }
+    print(format_args!("Parameters digest: {}", trained.parameters.digest()))?;
+    if let Some(folder) = &config.out {
+        let total = trained.timing.start_up + trained.timing.training;
+        let results = outputs::Results {
+            config,
+            data,
+            run,
+            trained,
+            train: &train,
+            test: test.as_deref(),
+            total,
+        };
+        outputs::write(folder, &results)?;
+        tracing::info!("wrote {}", folder.display());
+    }
+    Ok(())
+}
+
+/// Numbers that are held at a time while a data set is predicted: 8 Mi.
+const PREDICT_NUMBERS: usize = 8 << 20;
+
+/// The predicted class of every example.
+///
+/// # Errors
+///
+/// [`DatasetError`] if the data cannot be read any more.
+pub fn predictions(parameters: &AnyParameters, dataset: &Dataset, scale: f64) -> Result<Vec<u8>, DatasetError> {
+    let step = (PREDICT_NUMBERS / dataset.features()).max(1);
+    let mut classes = Vec::with_capacity(dataset.m());
+    for start in (0..dataset.m()).step_by(step) {
+        let x = dataset.columns(start..dataset.m().min(start + step))?;
+        match parameters {
+            AnyParameters::F64(parameters) => {
+                classes.extend(probabilities(parameters, &x, scale).into_iter().map(class_of))
+            }
+            AnyParameters::F32(parameters) => {
+                classes.extend(probabilities(parameters, &x, scale).into_iter().map(class_of))
+            }
+        }
+    }
+    Ok(classes)
+}

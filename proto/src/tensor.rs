@@ -1,0 +1,209 @@
+//! Tensors on the wire: cut into chunks on one side, put together on the other.
+
+use bytes::Bytes;
+use shared::element::Element;
+
+use crate::{MAX_CHUNK_BYTES, TensorChunk};
+
+/// The little-endian bytes of `numbers`, without a copy on little-endian machines.
+pub fn encode<E: Element>(mut numbers: Vec<E>) -> Bytes {
+    if cfg!(target_endian = "big") {
+        numbers.iter_mut().for_each(|number| *number = number.swap_to_le());
+    }
+    Bytes::from_owner(AsBytes(numbers))
+}
+
+struct AsBytes<E>(Vec<E>);
+
+impl<E: Element> AsRef<[u8]> for AsBytes<E> {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// Cuts an encoded tensor, whose numbers have `number_bytes` bytes each, into chunks of at most [`MAX_CHUNK_BYTES`].
+/// The chunks are views of `tensor`, not copies.
+pub fn chunks(tensor: &Bytes, number_bytes: usize) -> impl Iterator<Item = TensorChunk> + '_ {
+    (0..tensor.len())
+        .step_by(MAX_CHUNK_BYTES)
+        .map(move |start| TensorChunk {
+            offset: (start / number_bytes) as u64,
+            data: tensor.slice(start..tensor.len().min(start + MAX_CHUNK_BYTES)),
+        })
+}
+
+/// A chunk that does not continue its tensor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    /// It begins elsewhere than the last one ended.
+    #[error("the chunk begins at number {found}, expected {expected}, where the last one ended")]
+    Offset {
+        /// Where it begins.
+        found: u64,
+        /// Where it should.
+        expected: u64,
+    },
+    /// It ends within a number.
+    #[error("the chunk has {found} bytes, expected a multiple of {number_bytes}")]
+    Ragged {
+        /// Its bytes.
+        found: usize,
+        /// The bytes of one number.
+        number_bytes: usize,
+    },
+    /// It reaches beyond the tensor's end.
+    #[error("the chunk ends at number {found}, expected at most {expected}, the length of the tensor")]
+    Overflow {
+        /// Where it ends.
+        found: u64,
+        /// How many numbers the tensor has.
+        expected: u64,
+    },
+}
+
+/// A tensor of a known number of elements that arrives in chunks. The chunks are kept as they came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inbox {
+    len: usize,
+    number_bytes: usize,
+    arrived: usize,
+    chunks: Vec<Bytes>,
+}
+
+impl Inbox {
+    /// A tensor of `len` numbers of `number_bytes` bytes each, of which none has arrived.
+    ///
+    /// Memory grows with what arrives, so an announced length alone costs nothing.
+    pub fn new(len: usize, number_bytes: usize) -> Self {
+        Self {
+            len,
+            number_bytes,
+            arrived: 0,
+            chunks: Vec::new(),
+        }
+    }
+
+    /// Appends a chunk.
+    ///
+    /// # Errors
+    ///
+    /// [`ChunkError`] if it does not begin where the last one ended, ends within a number, or is too long.
+    pub fn append(&mut self, chunk: TensorChunk) -> Result<(), ChunkError> {
+        self.arrived = check(&chunk, self.arrived, self.len, self.number_bytes)?;
+        self.chunks.push(chunk.data);
+        Ok(())
+    }
+
+    /// Whether all numbers have arrived.
+    pub fn is_complete(&self) -> bool {
+        self.arrived == self.len
+    }
+
+    /// The numbers that have arrived so far, in order.
+    ///
+    /// # Panics
+    ///
+    /// If an `E` does not have the tensor's bytes a number.
+    pub fn numbers<E: Element>(&self) -> Vec<E> {
+        assert_eq!(
+            size_of::<E>(),
+            self.number_bytes,
+            "the tensor's numbers are of this type"
+        );
+        let mut numbers = Vec::with_capacity(self.arrived);
+        for chunk in &self.chunks {
+            numbers.extend(decode::<E>(chunk));
+        }
+        numbers
+    }
+}
+
+/// Checks that `chunk` continues a tensor of `len` numbers, of `number_bytes` bytes each, of which `arrived` are there.
+/// Returns how many there are with it.
+///
+/// # Errors
+///
+/// [`ChunkError`] if it does not.
+pub fn check(chunk: &TensorChunk, arrived: usize, len: usize, number_bytes: usize) -> Result<usize, ChunkError> {
+    if chunk.offset != arrived as u64 {
+        return Err(ChunkError::Offset {
+            found: chunk.offset,
+            expected: arrived as u64,
+        });
+    }
+    if !chunk.data.len().is_multiple_of(number_bytes) {
+        return Err(ChunkError::Ragged {
+            found: chunk.data.len(),
+            number_bytes,
+        });
+    }
+    let end = arrived + chunk.data.len() / number_bytes;
+    if end > len {
+        return Err(ChunkError::Overflow {
+            found: end as u64,
+            expected: len as u64,
+        });
+    }
+    Ok(end)
+}
+
+/// Reads the numbers of a chunk one after the other.
+pub fn decode<E: Element>(data: &[u8]) -> impl Iterator<Item = E> + '_ {
+    data.chunks_exact(size_of::<E>())
+        .map(|bytes| bytemuck::pod_read_unaligned::<E>(bytes).swap_to_le())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn chunk(offset: u64, data: &[u8]) -> TensorChunk {
+        TensorChunk {
+            offset,
+            data: Bytes::copy_from_slice(data),
+        }
+    }
+
+    #[test]
+    fn a_chunk_must_continue_where_the_last_one_ended() {
+        let mut inbox = Inbox::new(3, 2);
+        assert_eq!(
+            inbox.append(chunk(1, &[0, 0])),
+            Err(ChunkError::Offset { found: 1, expected: 0 })
+        );
+        assert_eq!(
+            inbox.append(chunk(0, &[0, 0, 0])),
+            Err(ChunkError::Ragged {
+                found: 3,
+                number_bytes: 2
+            })
+        );
+        assert_eq!(inbox.append(chunk(0, &[1, 0, 2, 0])), Ok(()));
+        assert!(!inbox.is_complete());
+        assert_eq!(
+            inbox.append(chunk(2, &[3, 0, 4, 0])),
+            Err(ChunkError::Overflow { found: 4, expected: 3 })
+        );
+        assert_eq!(inbox.append(chunk(2, &[3, 0])), Ok(()));
+        assert!(inbox.is_complete());
+        assert_eq!(inbox.numbers::<i16>(), [1, 2, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_tensor_survives_the_trip_in_chunks(len in 1_usize..200_000, seed in any::<u64>()) {
+            let numbers: Vec<f64> = (0..len as u64).map(|i| f64::from_bits(i.wrapping_mul(seed) >> 12)).collect();
+            let encoded = encode(numbers.clone());
+            prop_assert_eq!(encoded.len(), 8 * len);
+            let mut inbox = Inbox::new(len, 8);
+            for chunk in chunks(&encoded, 8) {
+                prop_assert!(!inbox.is_complete());
+                prop_assert!(chunk.data.len() <= MAX_CHUNK_BYTES);
+                inbox.append(chunk).unwrap();
+            }
+            prop_assert!(inbox.is_complete());
+            prop_assert_eq!(inbox.numbers::<f64>(), numbers);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The command line and the configuration file, resolved: every value checked.
+//!
+//! ```text
+//! arguments ──▶ cli::Cli (words) ──▶ settings::Reader ──▶ Command, or Exit with all mistakes
+//! ```
+
+mod address;
+
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
+
+use clap::Parser;
+use clap_complete::Shell;
+use proto::MAX_NAME_CHARACTERS;
+use settings::{Exit, Mistaken, Reader, Verbosity};
+
+use crate::cli::{Cli, Subcommands};
+
+pub use address::{Address, ParseAddressError};
+
+/// What the user wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Work for a coordinator.
+    Work(WorkConfig),
+    /// Print the script by which a shell completes the options; [`crate::cli::completions`] makes it.
+    Completions(Shell),
+}
+
+/// How to work for a coordinator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkConfig {
+    /// Where the coordinator listens.
+    pub connect: Address,
+    /// What the coordinator calls this worker: 1 to 64 characters, no control characters, no blanks at the ends.
+    /// `None` for host name and process id.
+    pub name: Option<String>,
+    /// The number of threads; `None` for one per core.
+    pub threads: Option<NonZeroUsize>,
+    /// How much is said on standard error.
+    pub verbosity: Verbosity,
+    /// End the process when standard input ends.
+    pub exit_when_stdin_closes: bool,
+}
+
+/// Reads the arguments, the program's own name first, and the configuration file that they name, if any.
+///
+/// # Errors
+///
+/// What to print and how to exit if the user asked for help or the version (code 0), or made mistakes (code 64).
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Exit> {
+    let cli = Cli::try_parse_from(arguments)?;
+    match cli.subcommand {
+        None => {
+            let mut reader = Reader::new(cli.work);
+            let config = read(&mut reader, cli.exit_when_stdin_closes);
+            Ok(Command::Work(reader.finish(config)?))
+        }
+        Some(Subcommands::Completions { shell }) => Ok(Command::Completions(shell)),
+    }
+}
+
+/// Reads every setting before it returns, so that all mistakes are noted.
+fn read(reader: &mut Reader, exit_when_stdin_closes: bool) -> Result<WorkConfig, Mistaken> {
+    let connect = reader.read(
+        "connect",
+        "a host and a port, such as `192.168.1.20:50051`, `[::1]:50051` or `localhost:50051`",
+        |text| text.parse().ok(),
+    );
+    let expected = format!("1 to {MAX_NAME_CHARACTERS} characters, no control characters, no blanks at the ends");
+    let name = reader.read_optional("name", &expected, worker_name);
+    let threads = reader.threads("threads");
+    let verbosity = Verbosity::read(reader);
+    Ok(WorkConfig {
+        connect: connect?,
+        name: name?,
+        threads: threads?,
+        verbosity: verbosity?,
+        exit_when_stdin_closes,
+    })
+}
+
+fn worker_name(text: &str) -> Option<String> {
+    let is_name = (1..=MAX_NAME_CHARACTERS).contains(&text.chars().count())
+        && !text.contains(char::is_control)
+        && text.trim().len() == text.len();
+    is_name.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! The worker's side of the wire.
+
+use std::time::Duration;
+
+use proto::wire::trainer_client::TrainerClient;
+use proto::{FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MessageError, WINDOW_BYTES, wire};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Endpoint;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Messages under way to the coordinator; a full chunk is 256 KiB, so at most 4 MiB.
+const MESSAGES_UNDER_WAY: usize = 16;
+
+/// An open stream to a coordinator.
+#[derive(Debug)]
+pub struct Connection {
+    /// What the coordinator says.
+    pub incoming: Streaming<wire::CoordinatorMessage>,
+    /// What is said to it.
+    pub outgoing: mpsc::Sender<wire::WorkerMessage>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing answers at the address.
+    #[error("cannot reach a coordinator at {address}: {reason}")]
+    Unreachable {
+        /// The address.
+        address: String,
+        /// What was seen.
+        reason: String,
+    },
+    /// Something answers, but it is no coordinator.
+    #[error("what listens at {address} is not a Lockstep coordinator: {reason}")]
+    NotACoordinator {
+        /// The address.
+        address: String,
+        /// What was seen.
+        reason: String,
+    },
+}
+
+impl ConnectError {
+    /// How it may be mended.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreachable { .. } => {
+                "start the coordinator first; it prints the address it listens on, which --connect needs".to_owned()
+            }
+            Self::NotACoordinator { .. } => "use the address that the coordinator prints".to_owned(),
+        }
+    }
+}
+
+/// Dials the coordinator at `address`, a host and a port, opens the stream and says Hello.
+///
+/// # Errors
+///
+/// [`ConnectError`] if there is no coordinator.
+pub async fn connect(address: &str, hello: Hello) -> Result<Connection, ConnectError> {
+    let unreachable = |error: &dyn std::error::Error| ConnectError::Unreachable {
+        address: address.to_owned(),
+        reason: root_cause(error),
+    };
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|error| unreachable(&error))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .max_frame_size(MAX_FRAME_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES);
+    let channel = endpoint.connect().await.map_err(|error| unreachable(&error))?;
+    let mut client = TrainerClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let (outgoing, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
+    // The queue is empty, so there is room.
+    let _ = outgoing.send(FromWorker::Hello(hello).into()).await;
+    match tokio::time::timeout(CONNECT_TIMEOUT, client.train(ReceiverStream::new(messages))).await {
+        Ok(Ok(response)) => Ok(Connection {
+            incoming: response.into_inner(),
+            outgoing,
+        }),
+        Ok(Err(status)) => Err(ConnectError::NotACoordinator {
+            address: address.to_owned(),
+            reason: status.message().to_owned(),
+        }),
+        Err(_) => Err(ConnectError::NotACoordinator {
+            address: address.to_owned(),
+            reason: format!("it did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        }),
+    }
+}
+
+/// The error that all others only pass on, such as `Connection refused (os error 111)`.
+fn root_cause(mut error: &dyn std::error::Error) -> String {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// Why nothing more comes from the coordinator.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamEnd {
+    /// The stream ended.
+    #[error("{0}")]
+    Closed(String),
+    /// A message that says something impossible.
+    #[error(transparent)]
+    Unintelligible(#[from] MessageError),
+}
+
+/// The next message of the coordinator.
+///
+/// # Errors
+///
+/// [`StreamEnd`] if there is none.
+pub async fn next(incoming: &mut Streaming<wire::CoordinatorMessage>) -> Result<FromCoordinator, StreamEnd> {
+    match incoming.message().await {
+        Ok(Some(message)) => Ok(FromCoordinator::try_from(message)?),
+        Ok(None) => Err(StreamEnd::Closed("it closed the stream".to_owned())),
+        Err(status) => Err(StreamEnd::Closed(format!("the stream broke ({})", status.message()))),
+    }
+}
