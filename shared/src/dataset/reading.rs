@@ -10,7 +10,7 @@ use hdf5::dataset::Layout;
 use hdf5::{Hyperslab, MinorErrorCode, SliceOrIndex};
 
 use super::stored_type::StoredType;
-use super::{DatasetError, Place, global_heap};
+use super::{DatasetError, Place, string_heap};
 use crate::element::Element;
 use crate::{Columns, ElementType, with_element_type};
 
@@ -149,14 +149,17 @@ impl Stored {
             .is_ok_and(|datatype| datatype.conv_to::<T>().is_some())
     }
 
-    /// Checks that strings of variable length can be read.
+    /// The bytes of `count` strings of variable length, none longer than `most` bytes.
     ///
     /// # Errors
     ///
-    /// A reason why not.
-    pub(crate) fn check_strings(&self) -> Result<(), String> {
+    /// A reason why they cannot be read.
+    pub(super) fn read_strings(&self, count: usize, most: u64) -> Result<Vec<Vec<u8>>, String> {
+        let Some(position) = self.handle.offset() else {
+            return Err("found strings of variable length in chunks, expected them in one piece".to_owned());
+        };
         let file = self.handle.file().map_err(|error| error.to_string())?;
-        global_heap::check(&file, &self.watched.path)
+        string_heap::read(&file, &self.watched.path, position, count, most).map_err(|error| error.to_string())
     }
 
     /// The ranges of rows that together are the whole dataset, each about 8 MiB if a row takes `row_bytes`.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use hdf5::H5Type;
-use hdf5::types::VarLenUnicode;
+use hdf5::types::{FixedUnicode, VarLenUnicode};
 
-use super::ModelFileError;
-use crate::dataset::{StoredType, check_string_heaps, printable};
+use super::{LONGEST, ModelFileError};
+use crate::dataset::{StoredType, printable};
 use crate::{ElementType, Precision};
 
 /// The most values that one attribute may have; far more layers than anyone trains.
@@ -28,7 +28,6 @@ impl<'a> Attributes<'a> {
             reason,
         };
         let names = file.attr_names().map_err(|error| damaged(error.to_string()))?;
-        check_string_heaps(file, path).map_err(damaged)?;
         Ok(Self {
             file,
             path: path.to_owned(),
@@ -62,9 +61,9 @@ impl<'a> Attributes<'a> {
     /// A list of texts.
     pub(super) fn texts(&self, name: &'static str) -> Result<Vec<String>, ModelFileError> {
         let is_text = |stored_type: &StoredType| *stored_type == StoredType::Text;
-        let values: Vec<VarLenUnicode> = self.values(name, "strings", is_text)?;
+        let values: Vec<FixedUnicode<LONGEST>> = self.values(name, "strings", is_text)?;
         // The binding's own conversion to `str` would trust the file to hold UTF-8.
-        let decode = |value: &VarLenUnicode| printable(&String::from_utf8_lossy(value.as_bytes()));
+        let decode = |value: &FixedUnicode<LONGEST>| printable(&String::from_utf8_lossy(value.as_bytes()));
         Ok(values.iter().map(decode).collect())
     }
 
@@ -143,6 +142,15 @@ impl<'a> Attributes<'a> {
         let count = shape.iter().try_fold(1_usize, |count, &n| count.checked_mul(n));
         if shape.len() > 1 || count.is_none_or(|count| count > MOST_VALUES) {
             let problem = format!("found shape {shape:?}, expected one list of at most {MOST_VALUES}");
+            return Err(self.wrong(name, problem));
+        }
+        let datatype = attribute.dtype().map_err(damaged)?;
+        if datatype.conv_to::<VarLenUnicode>().is_some() {
+            // Their length is wherever the file says, and HDF5 reserves as much before it looks.
+            return Err(self.wrong(name, "found strings of variable length, expected fixed length"));
+        }
+        if datatype.size() > LONGEST {
+            let problem = format!("found values of {} bytes, expected at most {LONGEST}", datatype.size());
             return Err(self.wrong(name, problem));
         }
         attribute.read_raw::<T>().map_err(damaged)

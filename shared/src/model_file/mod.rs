@@ -18,6 +18,9 @@
 //! | attribute `seed`, `iteration` | integer | seed of the initialisation; how many updates were made |
 //! | attribute `learning_rate` | f64 | α |
 //! | attribute `initialisation` | string | `small`, `scaled` or `he` |
+//!
+//! Strings are UTF-8 of fixed length, which h5py shows as bytes. Those of variable length, which it shows as `str`, lie
+//! elsewhere in the file, and HDF5's library trusts what it finds there (see `dataset::string_heap`).
 
 mod attributes;
 mod error;
@@ -37,6 +40,9 @@ pub const FORMAT: &str = "lockstep model";
 
 /// The version of the format that this program writes, and the only one it reads.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// Bytes of the longest string.
+const LONGEST: usize = 1024;
 
 /// A trained network, what it was trained on and how.
 #[derive(Clone, Debug, PartialEq)]

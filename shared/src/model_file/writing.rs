@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use hdf5::H5Type;
-use hdf5::types::VarLenUnicode;
+use hdf5::types::{FixedUnicode, StringError, TypeDescriptor};
 use ndarray::{ArrayView2, Axis};
 
 use super::finite::{NonFinite, first_non_finite};
-use super::{FORMAT, FORMAT_VERSION, Model};
+use super::{FORMAT, FORMAT_VERSION, LONGEST, Model};
 use crate::activation::Activation;
 use crate::atomic_file::{self, WriteError};
 use crate::{AnyParameters, Parameters, Real};
@@ -81,17 +81,24 @@ fn put_sizes(file: &hdf5::File, name: &str, sizes: &[usize]) -> hdf5::Result<()>
     file.new_attr_builder().with_data(&sizes).create(name).map(drop)
 }
 
-/// Strings of variable length are what h5py shows as `str`.
 fn put_text(file: &hdf5::File, name: &str, text: &str) -> hdf5::Result<()> {
-    put_number(file, name, unicode(text)?)
+    let attribute = file.new_attr_builder().empty_as(fixed(text.len())).create(name)?;
+    attribute.write_scalar(&unicode(text)?)
 }
 
-fn put_texts<'a>(file: &hdf5::File, name: &str, texts: impl Iterator<Item = &'a str>) -> hdf5::Result<()> {
+fn put_texts<'a>(file: &hdf5::File, name: &str, texts: impl Iterator<Item = &'a str> + Clone) -> hdf5::Result<()> {
+    let longest = texts.clone().map(str::len).max().unwrap_or(0);
     let texts = texts.map(unicode).collect::<hdf5::Result<Vec<_>>>()?;
-    file.new_attr_builder().with_data(&texts).create(name).map(drop)
+    let builder = file.new_attr_builder().empty_as(fixed(longest));
+    builder.shape(texts.len()).create(name)?.write_raw(&texts)
 }
 
-fn unicode(text: &str) -> hdf5::Result<VarLenUnicode> {
+/// UTF-8 of `bytes` bytes, at least one as HDF5 demands.
+fn fixed(bytes: usize) -> TypeDescriptor {
+    TypeDescriptor::FixedUnicode(bytes.max(1))
+}
+
+fn unicode(text: &str) -> hdf5::Result<FixedUnicode<LONGEST>> {
     text.parse()
-        .map_err(|error: hdf5::types::StringError| error.to_string().into())
+        .map_err(|error: StringError| format!("`{text}`: {error}").into())
 }

@@ -1,7 +1,7 @@
 //! What is said of every file that is no whole model.
 
 use hdf5::H5Type;
-use hdf5::types::VarLenUnicode;
+use hdf5::types::{FixedUnicode, VarLenUnicode};
 use shared::{AnyParameters, Model};
 
 use crate::models::small_model;
@@ -24,7 +24,7 @@ fn set<T: H5Type>(file: &hdf5::File, name: &str, values: &[T]) {
 }
 
 fn set_texts(file: &hdf5::File, name: &str, texts: &[&str]) {
-    let texts: Vec<VarLenUnicode> = texts.iter().map(|text| text.parse().unwrap()).collect();
+    let texts: Vec<FixedUnicode<80>> = texts.iter().map(|text| text.parse().unwrap()).collect();
     set(file, name, &texts);
 }
 
@@ -166,6 +166,14 @@ fn every_attribute_that_is_wrong_is_named_with_what_was_expected() {
     wrong(
         |file| set_texts(file, "class_names", &["a", "b", "c"]),
         "`class_names`: found 3 names, expected 2",
+    );
+    wrong(
+        |file| set(file, "x_name", &["x".parse::<VarLenUnicode>().unwrap()]),
+        "`x_name`: found strings of variable length, expected fixed length",
+    );
+    wrong(
+        |file| set(file, "x_name", &[FixedUnicode::<1025>::new()]),
+        "`x_name`: found values of 1025 bytes, expected at most 1024",
     );
     wrong(
         |file| set_texts(file, "x_name", &["a", "b"]),

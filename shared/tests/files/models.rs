@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use hdf5::types::VarLenUnicode;
+use hdf5::types::FixedUnicode;
 use shared::atomic_file::WriteError;
 use shared::{AnyParameters, ElementType, Initialisation, LayerSizes, Model, Parameters};
 
-use crate::support::{TestFile, each_damaged_byte};
+use crate::support::{TestFile, each_damaged_byte, each_truncation};
 
 /// A model of 3-2-1 whose parameters are 0, 1, 2, ….
 pub fn small_model() -> Model {
@@ -86,7 +86,7 @@ fn the_layout_is_the_documented_one() {
     assert_eq!(model.dataset("W2").unwrap().read_raw::<f64>().unwrap(), [8.0, 9.0]);
     assert_eq!(model.dataset("b1").unwrap().read_raw::<f64>().unwrap(), [6.0, 7.0]);
     let text = |name: &str| {
-        let values = model.attr(name).unwrap().read_raw::<VarLenUnicode>().unwrap();
+        let values = model.attr(name).unwrap().read_raw::<FixedUnicode<80>>().unwrap();
         values
             .iter()
             .map(|value| value.as_str().to_owned())
@@ -145,32 +145,20 @@ fn a_model_that_cannot_be_written_leaves_nothing_behind() {
     assert!(matches!(error, WriteError::Refused { .. }), "{error}");
     assert!(error.hint().unwrap().starts_with("create the folder"));
     let mut impossible = small_model();
-    impossible.x_name = "a\0b".to_owned();
+    impossible.x_name = "x".repeat(1025);
     assert!(impossible.write(&folder.path().join("model.h5")).is_err());
     assert_eq!(names_in(folder.path()), Vec::<String>::new());
 }
 
 #[test]
-fn no_damaged_byte_changes_a_number_unnoticed() {
+fn no_damaged_byte_changes_a_model_unnoticed() {
     let original = small_model();
     let file = TestFile::of_bytes(b"");
     original.write(&file.path).unwrap();
     each_damaged_byte(&fs::read(&file.path).unwrap(), |damaged| {
-        let Ok(read) = Model::read(&damaged.path) else { return };
-        // The names lie where HDF5 keeps no checksum; whatever computes has one.
-        let Model {
-            class_names,
-            x_name,
-            y_name,
-            ..
-        } = original.clone();
-        let with_names = Model {
-            class_names,
-            x_name,
-            y_name,
-            ..read
-        };
-        assert_eq!(with_names, original);
+        if let Ok(read) = Model::read(&damaged.path) {
+            assert_eq!(read, original);
+        }
     });
 }
 
@@ -178,9 +166,7 @@ fn no_damaged_byte_changes_a_number_unnoticed() {
 fn no_truncated_model_is_read() {
     let file = TestFile::of_bytes(b"");
     small_model().write(&file.path).unwrap();
-    let bytes = fs::read(&file.path).unwrap();
-    for length in 0..bytes.len() {
-        fs::write(&file.path, &bytes[..length]).unwrap();
-        assert!(Model::read(&file.path).is_err(), "{length} of {} bytes", bytes.len());
-    }
+    each_truncation(&fs::read(&file.path).unwrap(), |cut, length| {
+        assert!(Model::read(&cut.path).is_err(), "{length} bytes");
+    });
 }
