@@ -24,6 +24,9 @@ pub enum WriteError {
     /// The operating system refuses.
     #[error("{}: cannot be written: {reason}", .path.display())]
     Refused { path: PathBuf, reason: io::Error },
+    /// What should be written could not be read again.
+    #[error("{}: not written: {reason}", .path.display())]
+    Contents { path: PathBuf, reason: String },
     /// HDF5 cannot write, often because the disk is full.
     #[error("{}: cannot be written as HDF5: {reason}", .path.display())]
     Hdf5 { path: PathBuf, reason: String },

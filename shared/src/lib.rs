@@ -51,6 +51,7 @@ pub use element::{Columns, ElementType};
 pub use gradient::{GradientSum, MeanGradient};
 pub use initialisation::Initialisation;
 pub use layers::LayerSizes;
+pub use model_file::{Model, ModelFileError};
 pub use parameters::{AnyParameters, Parameters};
 pub use real::{Precision, Real};
 pub use scale::ScaleChoice;

@@ -67,8 +67,8 @@ fn read(stored: &Stored) -> Result<[String; 2], String> {
 
 fn read_text(stored: &Stored) -> Result<Vec<String>, String> {
     if stored.converts_to::<VarLenUnicode>() || stored.converts_to::<VarLenAscii>() {
-        stored.check_strings()?;
-        return read_as(stored, decode::<VarLenUnicode>).or_else(|_| read_as(stored, decode::<VarLenAscii>));
+        let strings = stored.read_strings(2, LONGEST as u64)?;
+        return Ok(strings.iter().map(decode).collect());
     }
     if stored.element_bytes > LONGEST {
         let bytes = stored.element_bytes;

@@ -15,11 +15,11 @@
 mod class_names;
 pub mod demo;
 mod error;
-mod global_heap;
 mod labels;
 mod names;
 mod reading;
 mod stored_type;
+mod string_heap;
 mod writing;
 
 use std::fmt;
@@ -32,9 +32,8 @@ pub use names::{Contents, Listing, NameChoice, Role};
 pub use stored_type::StoredType;
 pub use writing::write_demo;
 
-pub(crate) use self::reading::open_file;
-
-use self::reading::Stored;
+pub(crate) use self::names::{open_dataset, printable};
+pub(crate) use self::reading::{Stored, open_file};
 use crate::element::Element;
 use crate::{Columns, ElementType, Precision, with_values};
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationType};
 
 use super::DatasetError;
+use super::reading::Stored;
 use super::stored_type::StoredType;
 
 /// What a data set is for; it decides which names are tried first and whether labels must be there.
@@ -57,6 +58,22 @@ impl Role {
 pub(super) struct Chosen {
     pub(super) x: String,
     pub(super) y: Option<String>,
+}
+
+/// Opens dataset `name` of `file`, which was opened from `path`.
+///
+/// # Errors
+///
+/// [`DatasetError::NoSuchDataset`], which lists what the file has, and what [`Stored::open`] returns.
+pub(crate) fn open_dataset(file: &hdf5::File, path: &Path, name: &str) -> Result<Stored, DatasetError> {
+    if has_dataset(file, name) {
+        return Stored::open(file, path, name);
+    }
+    Err(DatasetError::NoSuchDataset {
+        file: path.to_owned(),
+        wanted: vec![name.to_owned()],
+        contents: Contents::of(file),
+    })
 }
 
 /// Chooses X and Y among the datasets of `file`, which is at `path`.

@@ -10,7 +10,7 @@ use hdf5::dataset::Layout;
 use hdf5::{Hyperslab, MinorErrorCode, SliceOrIndex};
 
 use super::stored_type::StoredType;
-use super::{DatasetError, Place, global_heap};
+use super::{DatasetError, Place, string_heap};
 use crate::element::Element;
 use crate::{Columns, ElementType, with_element_type};
 
@@ -68,12 +68,12 @@ fn stored_end_of_file(message: &str) -> Option<u64> {
 
 /// An HDF5 dataset that is open, whose values lie in the file and can be as many as its shape says.
 #[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) place: Place,
-    pub(super) shape: Vec<usize>,
-    pub(super) stored_type: StoredType,
+pub(crate) struct Stored {
+    pub(crate) place: Place,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) stored_type: StoredType,
     /// Bytes of one value in the file.
-    pub(super) element_bytes: usize,
+    pub(crate) element_bytes: usize,
     handle: hdf5::Dataset,
     watched: Watched,
 }
@@ -84,7 +84,7 @@ impl Stored {
     /// # Errors
     ///
     /// [`DatasetError`] if the dataset is damaged or its values lie in other files.
-    pub(super) fn open(file: &hdf5::File, path: &Path, name: &str) -> Result<Self, DatasetError> {
+    pub(crate) fn open(file: &hdf5::File, path: &Path, name: &str) -> Result<Self, DatasetError> {
         let place = Place {
             file: path.to_owned(),
             dataset: name.to_owned(),
@@ -121,14 +121,16 @@ impl Stored {
     /// # Errors
     ///
     /// [`DatasetError::Implausible`] if it cannot.
-    pub(super) fn check_plausible(&self) -> Result<(), DatasetError> {
+    pub(crate) fn check_plausible(&self) -> Result<(), DatasetError> {
+        // Only chunks can be compressed.
+        let most_compression = if self.handle.is_chunked() { MOST_COMPRESSION } else { 1 };
         let stored = self.handle.storage_size().min(self.watched.state.bytes);
         let chunk = self.handle.chunk().unwrap_or_default();
         for shape in [&self.shape, &chunk] {
             let declared = shape
                 .iter()
                 .try_fold(self.element_bytes as u64, |bytes, &n| bytes.checked_mul(n as u64));
-            if declared.is_none_or(|bytes| bytes > stored.saturating_mul(MOST_COMPRESSION)) {
+            if declared.is_none_or(|bytes| bytes > stored.saturating_mul(most_compression)) {
                 return Err(DatasetError::Implausible {
                     place: self.place.clone(),
                     shape: shape.clone(),
@@ -141,24 +143,27 @@ impl Stored {
     }
 
     /// Whether the values can be read as `T`.
-    pub(super) fn converts_to<T: hdf5::H5Type>(&self) -> bool {
+    pub(crate) fn converts_to<T: hdf5::H5Type>(&self) -> bool {
         self.handle
             .dtype()
             .is_ok_and(|datatype| datatype.conv_to::<T>().is_some())
     }
 
-    /// Checks that strings of variable length can be read.
+    /// The bytes of `count` strings of variable length, none longer than `most` bytes.
     ///
     /// # Errors
     ///
-    /// A reason why not.
-    pub(super) fn check_strings(&self) -> Result<(), String> {
+    /// A reason why they cannot be read.
+    pub(super) fn read_strings(&self, count: usize, most: u64) -> Result<Vec<Vec<u8>>, String> {
+        let Some(position) = self.handle.offset() else {
+            return Err("found strings of variable length in chunks, expected them in one piece".to_owned());
+        };
         let file = self.handle.file().map_err(|error| error.to_string())?;
-        global_heap::check(&file, &self.watched.path)
+        string_heap::read(&file, &self.watched.path, position, count, most).map_err(|error| error.to_string())
     }
 
     /// The ranges of rows that together are the whole dataset, each about 8 MiB if a row takes `row_bytes`.
-    pub(super) fn pieces(&self, row_bytes: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    pub(crate) fn pieces(&self, row_bytes: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let rows = self.shape.first().copied().unwrap_or(0);
         let chunk_rows = self.handle.chunk().and_then(|chunk| chunk.first().copied());
         let step = piece_rows(row_bytes, chunk_rows.unwrap_or(1));
@@ -170,7 +175,7 @@ impl Stored {
     /// # Errors
     ///
     /// [`DatasetError`] if they cannot be read, do not fit the memory, or the file changed since it was opened.
-    pub(super) fn read_rows<E: hdf5::H5Type>(&self, rows: Range<usize>) -> Result<Vec<E>, DatasetError> {
+    pub(crate) fn read_rows<E: hdf5::H5Type>(&self, rows: Range<usize>) -> Result<Vec<E>, DatasetError> {
         let count = self.shape[1..].iter().product::<usize>() * rows.len();
         self.check_memory::<E>(count)?;
         let whole = |&n: &usize| SliceOrIndex::from(0..n);
@@ -186,7 +191,7 @@ impl Stored {
     }
 
     /// As [`Stored::read_rows`], each row a column.
-    pub(super) fn read_columns(&self, element_type: ElementType, rows: Range<usize>) -> Result<Columns, DatasetError> {
+    pub(crate) fn read_columns(&self, element_type: ElementType, rows: Range<usize>) -> Result<Columns, DatasetError> {
         let values = with_element_type!(element_type, |E| self.read_rows::<E>(rows).map(E::wrap)?);
         let features = self.shape[1..].iter().product();
         Columns::new(features, values).ok_or_else(|| DatasetError::NoFeatures {
@@ -195,8 +200,12 @@ impl Stored {
         })
     }
 
-    /// The binding aborts the process if memory is short; asking first makes that an error.
-    fn check_memory<E>(&self, count: usize) -> Result<(), DatasetError> {
+    /// Checks that `count` values can be held; the binding aborts the process if memory is short.
+    ///
+    /// # Errors
+    ///
+    /// [`DatasetError::OutOfMemory`] if not.
+    pub(crate) fn check_memory<E>(&self, count: usize) -> Result<(), DatasetError> {
         Vec::<E>::new()
             .try_reserve_exact(count)
             .map_err(|_| DatasetError::OutOfMemory {

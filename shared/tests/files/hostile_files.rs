@@ -8,7 +8,7 @@ use hdf5::types::VarLenUnicode;
 use ndarray::ArrayView;
 use shared::dataset::{ClassNames, DatasetError, Role};
 
-use crate::support::{TestFile, each_damaged_byte, put};
+use crate::support::{TestFile, each_damaged_byte, each_truncation, put};
 
 /// X that promises `shape` but holds nothing, in chunks or in one piece.
 fn promised(shape: &[usize], chunk: Option<&[usize]>) -> TestFile {
@@ -256,39 +256,43 @@ fn no_single_damaged_byte_brings_the_reader_down() {
 }
 
 #[test]
-fn strings_that_the_library_would_read_for_ever_are_ignored_with_a_reason() {
+fn names_that_claim_gigabytes_or_a_heap_without_end_are_not_left_to_the_library() {
     let file = TestFile::new(|file| {
         put(file, "x", &[1, 1], &[1_u8]);
         put(file, "y", &[1], &[1_u8]);
         let names = ["a", "b"].map(|name| name.parse::<VarLenUnicode>().unwrap());
         put(file, "list_classes", &[2], &names);
     });
-    let mut bytes = fs::read(&file.path).unwrap();
+    let bytes = fs::read(&file.path).unwrap();
+    let names_of = |bytes: &[u8]| {
+        let file = TestFile::of_bytes(bytes);
+        match file.open().unwrap().class_names() {
+            ClassNames::Ignored(reason) => file.said(reason),
+            names => format!("{names:?}"),
+        }
+    };
     let heap = bytes.windows(5).position(|start| start == b"GCOL\x01").unwrap();
+    let mut endless = bytes.clone();
     // Behind the header and two objects of 24 bytes lies the free space, whose size is made 0.
     let size = heap + 16 + 24 + 24 + 8;
-    bytes[size..size + 8].fill(0);
-    let file = TestFile::of_bytes(&bytes);
-    let ClassNames::Ignored(reason) = file.open().unwrap().class_names().clone() else {
-        panic!("the names were read");
-    };
+    endless[size..size + 8].fill(0);
+    assert_eq!(names_of(&endless), r#"Known(["a", "b"])"#);
+    let mut vast = bytes.clone();
+    let reference = [&[1, 0, 0, 0], &(heap as u64).to_le_bytes()[..], &[2, 0, 0, 0]].concat();
+    let at = bytes.windows(16).position(|bytes| bytes == reference).unwrap();
+    vast[at + 3] = 0xff;
     assert_eq!(
-        file.said(&reason),
-        format!(
-            "data.h5, dataset `list_classes`: the heap of strings at byte {heap} is damaged; \
-             the classes stay without names"
-        )
+        names_of(&vast),
+        "data.h5, dataset `list_classes`: found a string of 4278190081 bytes, expected at most 256; \
+         the classes stay without names"
     );
 }
 
 #[test]
 fn no_truncation_brings_the_reader_down() {
-    let bytes = fs::read(&TestFile::good().path).unwrap();
-    let cut = TestFile::of_bytes(&bytes);
-    for length in 0..bytes.len() {
-        fs::write(&cut.path, &bytes[..length]).unwrap();
+    each_truncation(&fs::read(&TestFile::good().path).unwrap(), |cut, length| {
         for role in [Role::Train, Role::Predict] {
-            assert!(cut.open_as(role).is_err(), "{length} of {} bytes", bytes.len());
+            assert!(cut.open_as(role).is_err(), "{length} bytes");
         }
-    }
+    });
 }

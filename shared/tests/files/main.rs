@@ -3,5 +3,7 @@
 mod dataset_errors;
 mod demo_images;
 mod hostile_files;
+mod model_errors;
+mod models;
 mod round_trips;
 mod support;

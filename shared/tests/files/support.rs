@@ -1,5 +1,7 @@
 //! Files to read, made on the spot.
 
+use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use hdf5::H5Type;
@@ -40,7 +42,7 @@ impl TestFile {
     pub fn of_bytes(bytes: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.h5");
-        std::fs::write(&path, bytes).unwrap();
+        fs::write(&path, bytes).unwrap();
         Self { folder, path }
     }
 
@@ -94,20 +96,36 @@ pub fn cat_folder() -> Option<PathBuf> {
 pub fn each_damaged_byte(bytes: &[u8], mut each: impl FnMut(&TestFile)) {
     const NEAR: usize = 24;
     let file = TestFile::of_bytes(bytes);
+    // In place: a file that is truncated and written anew goes to the disk every time.
+    let mut writer = fs::OpenOptions::new().write(true).open(&file.path).unwrap();
+    let mut put_byte = |at: usize, byte: u8| {
+        writer.seek(SeekFrom::Start(at as u64)).unwrap();
+        writer.write_all(&[byte]).unwrap();
+    };
     for at in 0..bytes.len() {
         let near = &bytes[at.saturating_sub(NEAR)..(at + NEAR).min(bytes.len())];
         if near.iter().all(|&byte| byte == 0) {
             continue;
         }
-        let mut damaged = bytes.to_vec();
         // Each kind of damage comes to every eight-byte field.
-        damaged[at] = match at % 3 {
+        let damaged = match at % 3 {
             0 => bytes[at] ^ 0x01,
             1 => bytes[at] ^ 0xff,
             _ if bytes[at] == 0 => 0x80,
             _ => 0,
         };
-        std::fs::write(&file.path, &damaged).unwrap();
+        put_byte(at, damaged);
         each(&file);
+        put_byte(at, bytes[at]);
+    }
+}
+
+/// Calls `each` with the file of `bytes` cut to every shorter length.
+pub fn each_truncation(bytes: &[u8], mut each: impl FnMut(&TestFile, usize)) {
+    let file = TestFile::of_bytes(bytes);
+    let writer = fs::OpenOptions::new().write(true).open(&file.path).unwrap();
+    for length in (0..bytes.len()).rev() {
+        writer.set_len(length as u64).unwrap();
+        each(&file, length);
     }
 }
