@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use crate::element::Element;
 use crate::gradient::GradientSum;
-use crate::kernel::outer::{BlockFactors, outer};
+use crate::kernel::outer::{BlockFactors, OuterScratch, outer};
 use crate::tree::{LeafRange, Tree};
 use crate::{Columns, LayerSizes, Parameters, Real, with_values};
 
@@ -199,15 +199,15 @@ fn join<T: Real>(mut left: Vec<T>, right: Vec<T>) -> Vec<T> {
 fn layer_gradient<E: Element, T: Real>(blocks: &[BlockFactors<'_, E, T>], mut dw: ArrayViewMut2<'_, T>) {
     let features = dw.ncols();
     if features <= TASK_FEATURES {
-        return outer(blocks, 0..features, dw, &mut Vec::new());
+        return outer(blocks, 0..features, dw, &mut OuterScratch::default());
     }
     let tasks = dw
         .axis_chunks_iter_mut(Axis(1), TASK_FEATURES)
         .into_par_iter()
         .enumerate();
-    tasks.for_each_init(Vec::new, |slab, (task, dw)| {
+    tasks.for_each_init(OuterScratch::default, |scratch, (task, dw)| {
         let start = task * TASK_FEATURES;
-        outer(blocks, start..start + dw.ncols(), dw, slab);
+        outer(blocks, start..start + dw.ncols(), dw, scratch);
     });
 }
 

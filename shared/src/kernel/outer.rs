@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayViewMut2, s};
+use ndarray::ArrayViewMut2;
 use pulp::{Simd, WithSimd};
 
-use super::product::Tiles;
-use super::{dispatch, lanes};
+use super::dispatch;
+use super::product::{Start, Tiles, all_units};
 use crate::Real;
 use crate::element::Element;
 use crate::tree::TILE;
@@ -18,15 +18,19 @@ pub struct BlockFactors<'a, E, T> {
     pub columns: usize,
     /// a_{l-1} (or x), in tiles.
     pub inputs: Tiles<'a, E>,
-    /// dz_l, column after column, each padded with zeros to [`padded`] units.
+    /// dz_l, n_l numbers a column, column after column.
     pub dz: &'a [T],
     /// How many joins of the tree follow this block.
     pub joins: usize,
 }
 
-/// Units per column of `dz`, filled up to whole tiles.
-pub fn padded(units: usize) -> usize {
-    units.next_multiple_of(TILE)
+/// Memory that [`outer`] needs besides its arguments, kept between calls.
+#[derive(Clone, Debug, Default)]
+pub struct OuterScratch<T> {
+    /// Eight features of all columns of all blocks, converted: eight numbers a column, column after column.
+    slab: Vec<T>,
+    /// The stack of blocks' sums that wait for their sibling, each n_l × 8 features; level 0 is the result.
+    sums: Vec<Vec<T>>,
 }
 
 /// dw[i, k] = Σ_j dz[i, j] a[k, j] over the columns of all `blocks`: in each block a chain of fused multiply-adds over
@@ -34,8 +38,8 @@ pub fn padded(units: usize) -> usize {
 ///
 /// - `blocks`: the blocks of one node of the tree, from left to right
 /// - `features`: the columns k of dw that are wanted
-/// - `dw`: n_l × features; overwritten
-/// - `slab`: reused between calls
+/// - `dw`: n_l × features, each row contiguous; overwritten
+/// - `scratch`: reused between calls
 ///
 /// # Panics
 ///
@@ -44,37 +48,31 @@ pub fn outer<E: Element, T: Real>(
     blocks: &[BlockFactors<'_, E, T>],
     features: Range<usize>,
     mut dw: ArrayViewMut2<'_, T>,
-    slab: &mut Vec<T>,
+    scratch: &mut OuterScratch<T>,
 ) {
     assert_eq!(dw.ncols(), features.len(), "dw has a column for every wanted feature");
-    let dz: Vec<_> = blocks
-        .iter()
-        .map(|block| BlockDz {
-            columns: block.columns,
-            dz: block.dz,
-            joins: block.joins,
-        })
+    let rows = dw.rows_mut().into_iter();
+    let mut rows: Vec<_> = rows
+        .map(|row| row.into_slice().expect("a row of dw is contiguous"))
         .collect();
-    let height = blocks.len().next_power_of_two().ilog2() as usize + 2;
+    let units = rows.len();
     for start in features.clone().step_by(TILE) {
         let wanted = start..features.end.min(start + TILE);
         dispatch::<T, _>(FillSlab {
             blocks,
             features: wanted.clone(),
-            slab,
+            slab: &mut scratch.slab,
         });
+        dispatch::<T, _>(TileSums { blocks, units, scratch });
         let columns = wanted.start - features.start..wanted.end - features.start;
-        let dw = dw.slice_mut(s![.., columns]);
-        dispatch::<T, _>(Outer {
-            blocks: &dz,
-            slab,
-            dw,
-            height,
-        });
+        for (row, sums) in rows.iter_mut().zip(scratch.sums[0].chunks_exact(TILE)) {
+            row[columns.clone()].copy_from_slice(&sums[..columns.len()]);
+        }
     }
 }
 
-/// Converts a few features of all columns of all blocks: tile after tile of columns, in each feature after feature.
+/// Converts up to eight features of all columns of all blocks. Lanes beyond the wanted features keep what was there; what
+/// is computed from them is never used.
 struct FillSlab<'a, 'b, E, T> {
     blocks: &'a [BlockFactors<'b, E, T>],
     features: Range<usize>,
@@ -86,136 +84,80 @@ impl<E: Element, T: Real> WithSimd for FillSlab<'_, '_, E, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        self.slab.clear();
+        let columns: usize = self.blocks.iter().map(|block| block.columns).sum();
+        self.slab.resize(columns * TILE, T::ZERO);
+        let mut slab = self.slab.as_mut_slice();
         for block in self.blocks {
-            for tile in 0..block.inputs.count() {
-                let numbers = block.inputs.of(tile, self.features.clone());
-                self.slab.extend(numbers.iter().map(|number| number.to_real::<T>()));
-            }
-        }
-    }
-}
-
-/// One block's dz, column after column, padded, and the joins that follow the block.
-struct BlockDz<'a, T> {
-    columns: usize,
-    dz: &'a [T],
-    joins: usize,
-}
-
-/// The columns of dw whose inputs are in the slab: up to eight features.
-struct Outer<'a, 'b, T> {
-    blocks: &'a [BlockDz<'b, T>],
-    slab: &'a [T],
-    dw: ArrayViewMut2<'a, T>,
-    /// The most sums that wait for their right-hand sibling at once.
-    height: usize,
-}
-
-impl<T: Real> WithSimd for Outer<'_, '_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let features = self.dw.ncols();
-        let mut feature = 0;
-        while feature < features {
-            // Sums that do not fit the registers would cost more than they save.
-            feature += if S::REGISTER_COUNT >= 32 && features - feature == TILE {
-                self.all_units::<S, TILE>(simd, feature)
-            } else if S::REGISTER_COUNT < 32 && features - feature >= 4 {
-                self.all_units::<S, 4>(simd, feature)
-            } else {
-                self.all_units::<S, 1>(simd, feature)
-            };
-        }
-    }
-}
-
-impl<T: Real> Outer<'_, '_, T> {
-    /// `K` features from `feature` on, for all units; returns `K`.
-    #[inline(always)]
-    fn all_units<S: Simd, const K: usize>(&mut self, simd: S, feature: usize) -> usize {
-        let vectors = padded(self.dw.nrows()) / lanes::<S, T>();
-        let mut vector = 0;
-        while vector < vectors {
-            vector += match vectors - vector {
-                3.. => self.tile::<S, K, 3>(simd, feature, vector),
-                _ => self.tile::<S, K, 1>(simd, feature, vector),
-            };
-        }
-        K
-    }
-
-    /// `K` features times `V` vectors of units: the sums of all blocks, joined, written to dw; returns `V`.
-    #[inline(always)]
-    fn tile<S: Simd, const K: usize, const V: usize>(&mut self, simd: S, feature: usize, vector: usize) -> usize {
-        let in_slab = self.dw.ncols() * TILE;
-        let mut slab = self.slab;
-        let mut waiting = Vec::with_capacity(self.height);
-        for block in self.blocks {
-            let (own, others) = slab.split_at(block.columns.div_ceil(TILE) * in_slab);
+            let (own, others) = slab.split_at_mut(block.columns * TILE);
             slab = others;
-            let tiles = own
-                .chunks_exact(in_slab)
-                .map(|tile| &tile[feature * TILE..(feature + K) * TILE]);
-            let mut sums = block_sums(simd, block, tiles, vector);
-            for _ in 0..block.joins {
-                let left: [[T::Vector<S>; V]; K] = waiting.pop().expect("a join has a left operand");
-                for k in 0..K {
-                    for v in 0..V {
-                        sums[k][v] = T::added(simd, left[k][v], sums[k][v]);
+            // Columns that only fill the last tile up are left out: even +0 added to −0 would change a bit.
+            for (tile, columns) in own.chunks_mut(TILE * TILE).enumerate() {
+                let numbers = block.inputs.of(tile, self.features.clone());
+                match (
+                    <&[E; TILE * TILE]>::try_from(numbers),
+                    <&mut [T; TILE * TILE]>::try_from(&mut *columns),
+                ) {
+                    (Ok(numbers), Ok(columns)) => transpose(numbers, columns),
+                    _ => {
+                        for (j, column) in columns.chunks_exact_mut(TILE).enumerate() {
+                            for (to, from) in column.iter_mut().zip(numbers.iter().skip(j).step_by(TILE)) {
+                                *to = from.to_real();
+                            }
+                        }
                     }
                 }
             }
-            waiting.push(sums);
-        }
-        assert_eq!(waiting.len(), 1, "the blocks of one node join to one sum");
-        self.write::<S, K, V>(&waiting[0], feature, vector);
-        V
-    }
-
-    /// Writes a tile of sums, [feature][unit], to its place in dw, [unit][feature].
-    #[inline(always)]
-    fn write<S: Simd, const K: usize, const V: usize>(
-        &mut self,
-        sums: &[[T::Vector<S>; V]; K],
-        feature: usize,
-        vector: usize,
-    ) {
-        let first = vector * lanes::<S, T>();
-        let units = (self.dw.nrows() - first).min(V * lanes::<S, T>());
-        let mut by_unit = [T::ZERO; 3 * TILE];
-        for (k, sums) in sums.iter().enumerate() {
-            T::vectors_mut::<S>(&mut by_unit)[..V].copy_from_slice(sums);
-            for (unit, &sum) in by_unit[..units].iter().enumerate() {
-                self.dw[(first + unit, feature + k)] = sum;
-            }
         }
     }
 }
 
-/// One block's sums for `K` features, whose inputs are in `tiles` of K × 8 columns, and `V` vectors of units.
+/// From 8 features × 8 columns to 8 columns × 8 features, converted.
 #[inline(always)]
-fn block_sums<'a, S: Simd, T: Real, const K: usize, const V: usize>(
-    simd: S,
-    block: &BlockDz<'_, T>,
-    tiles: impl Iterator<Item = &'a [T]>,
-    vector: usize,
-) -> [[T::Vector<S>; V]; K] {
-    let mut sums = [[T::splat(simd, T::ZERO); V]; K];
-    let stride = block.dz.len() / block.columns;
-    // Columns that only fill the last tile up have no dz, so they are left out: even +0 added to −0 would change a bit.
-    for (inputs, dz) in tiles.zip(block.dz.chunks(stride * TILE)) {
-        for (j, dz) in dz.chunks_exact(stride).enumerate() {
-            let dz = &T::vectors::<S>(dz)[vector..vector + V];
-            for k in 0..K {
-                let input = T::splat(simd, inputs[k * TILE + j]);
-                for v in 0..V {
-                    sums[k][v] = T::fused(simd, dz[v], input, sums[k][v]);
+fn transpose<E: Element, T: Real>(numbers: &[E; TILE * TILE], columns: &mut [T; TILE * TILE]) {
+    let mut turned = [numbers[0]; TILE * TILE];
+    for j in 0..TILE {
+        for k in 0..TILE {
+            turned[j * TILE + k] = numbers[k * TILE + j];
+        }
+    }
+    for (to, from) in columns.iter_mut().zip(&turned) {
+        *to = from.to_real();
+    }
+}
+
+/// The sums of all blocks for the features in the slab, joined.
+struct TileSums<'a, 'b, E, T> {
+    blocks: &'a [BlockFactors<'b, E, T>],
+    units: usize,
+    scratch: &'a mut OuterScratch<T>,
+}
+
+impl<E: Element, T: Real> WithSimd for TileSums<'_, '_, E, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let OuterScratch { slab, sums } = self.scratch;
+        let mut slab = slab.as_slice();
+        let mut height = 0;
+        for block in self.blocks {
+            let (inputs, others) = slab.split_at(block.columns * TILE);
+            slab = others;
+            if sums.len() == height {
+                sums.push(Vec::new());
+            }
+            sums[height].resize(self.units * TILE, T::ZERO);
+            all_units(simd, inputs, block.dz, self.units, &mut sums[height], Start::Zero);
+            height += 1;
+            for _ in 0..block.joins {
+                height -= 1;
+                let (below, top) = sums.split_at_mut(height);
+                let lefts = T::vectors_mut::<S>(&mut below[height - 1]);
+                for (left, &right) in lefts.iter_mut().zip(T::vectors::<S>(&top[0])) {
+                    *left = T::added(simd, *left, right);
                 }
             }
         }
+        assert_eq!(height, 1, "the blocks of one node join to one sum");
     }
-    sums
 }

@@ -188,13 +188,26 @@ impl<T: Real> WithSimd for TileProduct<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        all_units(simd, self.x, self.w, self.outer, self.out);
+        all_units(simd, self.x, self.w, self.outer, self.out, Start::Sums);
     }
 }
 
+/// Where a chain of fused multiply-adds begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// At +0.
+    Zero,
+    /// At the sums that are there.
+    Sums,
+}
+
+/// For every outer unit o and each of 8 lanes, Σ_k w[k, o] x[k] from `start` on.
+///
+/// - `x`: inner × 8 numbers; `w`: inner × outer, row by row; `out`: outer × 8
+///
 /// Cuts the outer units into the fewest groups whose sums fit the registers, all of nearly one size.
 #[inline(always)]
-fn all_units<S: Simd, T: Real>(simd: S, x: &[T], w: &[T], outer: usize, out: &mut [T]) {
+pub(super) fn all_units<S: Simd, T: Real>(simd: S, x: &[T], w: &[T], outer: usize, out: &mut [T], start: Start) {
     // Four registers are kept for the inputs and the weight.
     let most = ((S::REGISTER_COUNT.max(5) - 4) / vectors_per_tile::<S, T>()).clamp(1, MOST_UNITS);
     let mut groups = outer.div_ceil(most);
@@ -206,10 +219,10 @@ fn all_units<S: Simd, T: Real>(simd: S, x: &[T], w: &[T], outer: usize, out: &mu
             ($($units:literal)*) => {
                 match (units, lanes::<S, T>()) {
                     $(
-                        ($units, 8) => units_of::<S, T, $units, 1>(simd, x, w, outer, unit, out),
-                        ($units, 4) => units_of::<S, T, $units, 2>(simd, x, w, outer, unit, out),
-                        ($units, 2) => units_of::<S, T, $units, 4>(simd, x, w, outer, unit, out),
-                        ($units, 1) => units_of::<S, T, $units, 8>(simd, x, w, outer, unit, out),
+                        ($units, 8) => units_of::<S, T, $units, 1>(simd, x, w, (outer, unit), out, start),
+                        ($units, 4) => units_of::<S, T, $units, 2>(simd, x, w, (outer, unit), out, start),
+                        ($units, 2) => units_of::<S, T, $units, 4>(simd, x, w, (outer, unit), out, start),
+                        ($units, 1) => units_of::<S, T, $units, 8>(simd, x, w, (outer, unit), out, start),
                     )*
                     (units, lanes) => unreachable!("{units} units in vectors of {lanes} lanes"),
                 }
@@ -230,15 +243,17 @@ fn units_of<S: Simd, T: Real, const U: usize, const V: usize>(
     simd: S,
     x: &[T],
     w: &[T],
-    outer: usize,
-    unit: usize,
+    (outer, unit): (usize, usize),
     out: &mut [T],
+    start: Start,
 ) {
     let out = T::vectors_mut::<S>(out);
-    let mut sums = [[out[0]; V]; U];
-    for u in 0..U {
-        for v in 0..V {
-            sums[u][v] = out[u * V + v];
+    let mut sums = [[T::splat(simd, T::ZERO); V]; U];
+    if start == Start::Sums {
+        for u in 0..U {
+            for v in 0..V {
+                sums[u][v] = out[u * V + v];
+            }
         }
     }
     for (x, w) in T::vectors::<S>(x).chunks_exact(V).zip(w.chunks_exact(outer)) {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::activation::{Activation, relu, relu_backward, sigmoid};
 use crate::element::Element;
-use crate::kernel::outer::{BlockFactors, padded};
+use crate::kernel::outer::BlockFactors;
 use crate::kernel::product::{ProductScratch, Tiles, product};
 use crate::loss::{cross_entropy, cross_entropy_backward};
 use crate::tree::{TILE, Tree};
@@ -139,7 +139,7 @@ pub(super) struct RunPass<T> {
     sizes: LayerSizes,
     /// a_1 … a_{L-1} in tiles.
     activations: Vec<Vec<T>>,
-    /// dz_1 … dz_L, column after column, padded.
+    /// dz_1 … dz_L, column after column.
     dz: Vec<Vec<T>>,
     /// The losses, column after column.
     losses: Vec<T>,
@@ -193,16 +193,12 @@ impl<T: Real> RunPass<T> {
     }
 }
 
-/// From tiles of `n` units × 8 columns to column after column of `n` units, padded with zeros.
+/// From tiles of `n` units × 8 columns to column after column of `n` units.
 fn by_column<T: Real>(tiles: &[T], n: usize) -> Vec<T> {
-    let stride = padded(n);
-    let mut columns = vec![T::ZERO; tiles.len() / n * stride];
-    for (tile, columns) in tiles
-        .chunks_exact(n * TILE)
-        .zip(columns.chunks_exact_mut(stride * TILE))
-    {
+    let mut columns = vec![T::ZERO; tiles.len()];
+    for (tile, columns) in tiles.chunks_exact(n * TILE).zip(columns.chunks_exact_mut(n * TILE)) {
         for (unit, numbers) in tile.chunks_exact(TILE).enumerate() {
-            for (column, &number) in columns.chunks_exact_mut(stride).zip(numbers) {
+            for (column, &number) in columns.chunks_exact_mut(n).zip(numbers) {
                 column[unit] = number;
             }
         }
@@ -228,7 +224,7 @@ impl<'a, T: Real> BlockPass<'a, T> {
     pub(super) fn db(&self, l: usize) -> Vec<T> {
         let n = self.run.sizes.n(l);
         let mut db = vec![T::ZERO; n];
-        for dz in self.dz(l).chunks_exact(padded(n)) {
+        for dz in self.dz(l).chunks_exact(n) {
             for (db, &dz) in db.iter_mut().zip(dz) {
                 *db = *db + dz;
             }
@@ -254,9 +250,9 @@ impl<'a, T: Real> BlockPass<'a, T> {
         Tiles { features, numbers }
     }
 
-    /// dz_l, column after column, padded.
+    /// dz_l, column after column.
     fn dz(&self, l: usize) -> &'a [T] {
-        let stride = padded(self.run.sizes.n(l));
-        &self.run.dz[l - 1][self.tiles.start * TILE * stride..][..self.columns * stride]
+        let n = self.run.sizes.n(l);
+        &self.run.dz[l - 1][self.tiles.start * TILE * n..][..self.columns * n]
     }
 }

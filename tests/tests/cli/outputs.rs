@@ -158,7 +158,7 @@ fn an_output_folder_that_cannot_be_written_is_refused_before_training() {
         ("plain", "File exists (os error 17)"),
     ] {
         let path = folder.argument(out);
-        let arguments = [borrowed(&options), vec!["--workers", "0", "--out", &path]].concat();
+        let arguments = [borrowed(&options), vec!["--workers", "0", "-q", "--out", &path]].concat();
         let run = Finished::of(Program::Coordinator, &arguments).expect_code(1);
         assert_eq!(
             folder.masked(&run.stderr),
