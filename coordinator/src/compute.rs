@@ -87,6 +87,7 @@ impl Compute {
             let mut trainer = Trainer {
                 descent,
                 kept: BTreeMap::new(),
+                spare: Vec::new(),
             };
             while let Ok(order) = inbox.recv() {
                 let computed = match order {
@@ -140,6 +141,8 @@ struct Trainer<T> {
     descent: Descent<T>,
     /// The sums of this iteration by node, as far as they have arrived.
     kept: BTreeMap<LeafRange, Vec<T>>,
+    /// Memory of the last iteration's sums, to be used again.
+    spare: Vec<Vec<T>>,
 }
 
 /// Numbers that one task joins and updates: small enough that its sums stay in the L1 and L2 caches.
@@ -147,7 +150,10 @@ const TASK_NUMBERS: usize = 8192;
 
 impl<T: Real> Trainer<T> {
     fn keep(&mut self, sum: &SumChunk) {
-        let numbers = self.kept.entry(sum.node).or_default();
+        let numbers = self
+            .kept
+            .entry(sum.node)
+            .or_insert_with(|| self.spare.pop().unwrap_or_default());
         numbers.reserve(GradientSum::<T>::len_for(self.descent.parameters.sizes()) - numbers.len());
         numbers.extend(decode::<T>(&sum.chunk.data));
     }
@@ -155,6 +161,8 @@ impl<T: Real> Trainer<T> {
     fn update(&mut self, iteration: Iteration) -> Computed {
         let kept = std::mem::take(&mut self.kept);
         let cost = self.apply(&kept);
+        self.spare = kept.into_values().collect();
+        self.spare.iter_mut().for_each(Vec::clear);
         let parameters = encode(self.descent.parameters.values().to_vec());
         Computed {
             iteration,
@@ -265,7 +273,7 @@ mod tests {
                 nodes.reverse();
             }
             let descent = Descent { parameters: parameters.clone(), tree: tree.clone(), scale, learning_rate, batch: None };
-            let mut trainer = Trainer { descent, kept: BTreeMap::new() };
+            let mut trainer = Trainer { descent, kept: BTreeMap::new(), spare: Vec::new() };
             for node in nodes {
                 let sums = encode(node_sum(&parameters, batch, node).into_values());
                 for chunk in proto::tensor::chunks(&sums, 8) {

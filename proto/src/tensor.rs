@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use shared::element::Element;
 
-use crate::{MAX_CHUNK_BYTES, TensorChunk};
+use crate::{CHUNK_BYTES, TensorChunk};
 
 /// The little-endian bytes of `numbers`, without a copy on little-endian machines.
 pub fn encode<E: Element>(mut numbers: Vec<E>) -> Bytes {
@@ -21,15 +21,13 @@ impl<E: Element> AsRef<[u8]> for AsBytes<E> {
     }
 }
 
-/// Cuts an encoded tensor, whose numbers have `number_bytes` bytes each, into chunks of at most [`MAX_CHUNK_BYTES`].
+/// Cuts an encoded tensor, whose numbers have `number_bytes` bytes each, into chunks of at most [`CHUNK_BYTES`].
 /// The chunks are views of `tensor`, not copies.
 pub fn chunks(tensor: &Bytes, number_bytes: usize) -> impl Iterator<Item = TensorChunk> + '_ {
-    (0..tensor.len())
-        .step_by(MAX_CHUNK_BYTES)
-        .map(move |start| TensorChunk {
-            offset: (start / number_bytes) as u64,
-            data: tensor.slice(start..tensor.len().min(start + MAX_CHUNK_BYTES)),
-        })
+    (0..tensor.len()).step_by(CHUNK_BYTES).map(move |start| TensorChunk {
+        offset: (start / number_bytes) as u64,
+        data: tensor.slice(start..tensor.len().min(start + CHUNK_BYTES)),
+    })
 }
 
 /// A chunk that does not continue its tensor.
@@ -97,6 +95,30 @@ impl Inbox {
     /// Whether all numbers have arrived.
     pub fn is_complete(&self) -> bool {
         self.arrived == self.len
+    }
+
+    /// Copies the numbers of a complete tensor to `numbers`.
+    ///
+    /// # Panics
+    ///
+    /// If the tensor is not complete, `numbers` has another length, or an `E` does not have the tensor's bytes a number.
+    pub fn copy_to<E: Element>(&self, numbers: &mut [E]) {
+        assert_eq!(
+            size_of::<E>(),
+            self.number_bytes,
+            "the tensor's numbers are of this type"
+        );
+        assert_eq!(
+            (numbers.len(), self.arrived),
+            (self.len, self.len),
+            "there is one place for every number"
+        );
+        let mut rest = numbers;
+        for chunk in &self.chunks {
+            let (own, others) = rest.split_at_mut(chunk.len() / self.number_bytes);
+            rest = others;
+            own.iter_mut().zip(decode::<E>(chunk)).for_each(|(to, from)| *to = from);
+        }
     }
 
     /// The numbers that have arrived so far, in order.
@@ -199,7 +221,7 @@ mod tests {
             let mut inbox = Inbox::new(len, 8);
             for chunk in chunks(&encoded, 8) {
                 prop_assert!(!inbox.is_complete());
-                prop_assert!(chunk.data.len() <= MAX_CHUNK_BYTES);
+                prop_assert!(chunk.data.len() <= CHUNK_BYTES);
                 inbox.append(chunk).unwrap();
             }
             prop_assert!(inbox.is_complete());

@@ -93,7 +93,8 @@ trait Work: Send {
 struct HeldShard<T> {
     shard: Shard<T>,
     nodes: Vec<LeafRange>,
-    sizes: shared::LayerSizes,
+    /// Those of the iteration under way.
+    parameters: Parameters<T>,
 }
 
 fn hold(shipment: &Shipment) -> Result<Box<dyn Work>, ShardError> {
@@ -118,15 +119,14 @@ fn hold_in<T: Real>(shipment: &Shipment) -> Result<Box<dyn Work>, ShardError> {
     Ok(Box::new(HeldShard::<T> {
         shard,
         nodes,
-        sizes: run.sizes.clone(),
+        parameters: Parameters::zeros(run.sizes.clone()),
     }))
 }
 
 impl<T: Real> Work for HeldShard<T> {
     fn sums(&mut self, iteration: Iteration, parameters: &Inbox) -> Outcome {
-        let parameters = Parameters::<T>::from_values(self.sizes.clone(), parameters.numbers())
-            .expect("a complete inbox has all parameters");
-        let sums = self.shard.node_sums(&parameters, &self.nodes);
+        parameters.copy_to(self.parameters.values_mut());
+        let sums = self.shard.node_sums(&self.parameters, &self.nodes);
         let nodes = self
             .nodes
             .iter()
