@@ -4,7 +4,9 @@ pub mod cli;
 pub mod compute;
 pub mod config;
 pub mod engine;
+pub mod fleet;
 pub mod outputs;
+pub mod predict;
 pub mod progress;
 #[expect(
     clippy::disallowed_methods,

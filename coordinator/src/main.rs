@@ -1,11 +1,16 @@
 //! The program `coordinator`: reads its command line, does what it says, and ends with the code that tells how it went.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
 use coordinator::config::{Command, TrainConfig, parse};
+use coordinator::predict::{PredictError, predict};
 use coordinator::progress::{Progress, log_to_stderr};
 use coordinator::train::{TrainError, train};
+use settings::Verbosity;
+use shared::atomic_file::WriteError;
+use shared::dataset::write_demo;
 
 /// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
 /// kernel each time and has them cleared again.
@@ -13,10 +18,20 @@ use coordinator::train::{TrainError, train};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    settings::end_on_panic();
     match parse(std::env::args_os()) {
         Ok(Command::Train(config)) => run_training(&config),
-        Ok(Command::Predict(_)) => ExitCode::SUCCESS,
-        Ok(Command::DemoData { .. }) => ExitCode::SUCCESS,
+        Ok(Command::Predict(config)) => {
+            log_to_stderr(config.verbosity, None);
+            ended(predict(&config), PredictError::hint, PredictError::exit_code)
+        }
+        Ok(Command::DemoData { dir }) => {
+            log_to_stderr(Verbosity::Normal, None);
+            let written = write_demo(&dir).map(|paths| {
+                paths.iter().for_each(|path| tracing::info!("wrote {}", path.display()));
+            });
+            ended(written, WriteError::hint, |_| 1)
+        }
         Ok(Command::Completions(shell)) => {
             // A reader that has gone away is no failure.
             let _ = std::io::stdout().write_all(&coordinator::cli::completions(shell));
@@ -27,7 +42,6 @@ fn main() -> ExitCode {
 }
 
 fn run_training(config: &TrainConfig) -> ExitCode {
-    settings::end_on_panic();
     let progress = Progress::new(
         config.iterations,
         config.print_every,
@@ -35,35 +49,37 @@ fn run_training(config: &TrainConfig) -> ExitCode {
         config.verbosity,
     );
     log_to_stderr(config.verbosity, Some(&progress));
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
+    let result = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let error = TrainError::Threads(error);
-            return failed(&error, error.hint(), error.exit_code());
+        Ok(runtime) => {
+            let result = runtime.block_on(train(config, &progress, interrupted()));
+            runtime.shutdown_background();
+            result
         }
+        Err(error) => Err(TrainError::Threads(error)),
     };
-    let shutdown = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let result = runtime.block_on(train(config, &progress, shutdown));
     progress.finish();
-    runtime.shutdown_background();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error, error.hint(), error.exit_code()),
+    ended(result, TrainError::hint, TrainError::exit_code)
+}
+
+/// Ends when the user presses Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }
 
-fn failed(error: &dyn std::error::Error, hint: Option<String>, code: u8) -> ExitCode {
+/// Tells of an error, if there is one.
+fn ended<E: Display>(result: Result<(), E>, hint: fn(&E) -> Option<String>, exit_code: fn(&E) -> u8) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
     eprintln!("error: {error}");
-    if let Some(hint) = hint {
+    if let Some(hint) = hint(&error) {
         eprintln!("hint: {hint}");
     }
-    ExitCode::from(code)
+    ExitCode::from(exit_code(&error))
 }

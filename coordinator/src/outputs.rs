@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use proto::Run;
 use shared::atomic_file::{WriteError, write_bytes};
 use shared::dataset::DatasetError;
+use shared::model_file::Model;
 
 use crate::config::{Fleet, TrainConfig};
 use crate::engine::Timing;
@@ -95,9 +96,33 @@ pub struct Results<'a> {
 ///
 /// [`OutputError`] if one cannot be written. The others may have been.
 pub fn write(folder: &Path, results: &Results<'_>) -> Result<(), OutputError> {
+    model(results).write(&folder.join("model.h5"))?;
     write_bytes(&folder.join("costs.csv"), costs_csv(results).as_bytes())?;
     write_bytes(&folder.join("report.html"), report_html(results)?.as_bytes())?;
     Ok(())
+}
+
+fn model(results: &Results<'_>) -> Model {
+    let Results {
+        config,
+        data,
+        run,
+        trained,
+        ..
+    } = *results;
+    Model {
+        parameters: trained.parameters.clone(),
+        scale: run.scale,
+        element_type: run.element_type,
+        example_shape: data.train.example_shape().to_vec(),
+        class_names: data.train.class_names().known().cloned(),
+        x_name: data.train.x_name().to_owned(),
+        y_name: data.train.y_name().unwrap_or_default().to_owned(),
+        initialisation: config.initialisation,
+        seed: config.seed,
+        learning_rate: config.learning_rate,
+        iteration: run.iterations,
+    }
 }
 
 /// `iteration,cost`, one line for every iteration.

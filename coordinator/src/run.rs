@@ -1,10 +1,9 @@
 //! The shell of a run: it turns what arrives into events, asks the engine, and performs the engine's actions.
 //!
 //! ```text
-//!   rpc (workers' streams) ─┐                        ┌─▶ rpc::Link   messages to one worker
-//!   compute (updates) ──────┼─▶ Event ─▶ Engine ─▶ Action ─▶ compute   sums, updates
-//!   spawn (ended workers) ──┤                        └─▶ progress    what people see
-//!   shutdown ───────────────┘
+//!   fleet (workers' streams) ─┐                          ┌─▶ rpc::Link   messages to one worker
+//!   compute (updates) ────────┼─▶ Event ─▶ Engine ─▶ Action ─▶ compute   sums, updates
+//!   shutdown ─────────────────┘                          └─▶ progress    what people see
 //! ```
 //!
 //! Everything that it waits on is an argument, and this is the only `select!` of the coordinator.
@@ -13,35 +12,21 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use proto::{Dismissal, FromCoordinator, Reason, Run, Welcome};
 use shared::dataset::DatasetError;
 use shared::ids::{Iteration, WorkerId};
 use shared::{AnyParameters, Dataset};
-use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::compute::{Compute, Computed};
 use crate::engine::{Action, Engine, EngineConfig, Event, FleetSize, Roster, RunFailure, RunTime, Timing};
+use crate::fleet::{Arrival, Fleet, RemoteFleet};
 use crate::progress::Progress;
-use crate::rpc::{Incoming, Link, Server, ShardSource, serve};
-use crate::spawn::{Ended, SpawnedWorkers};
-
-/// How long workers may take to close their streams when the run is over.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Workers of a run.
-#[derive(Debug)]
-pub struct RemoteFleet {
-    /// How many must join.
-    pub size: usize,
-    /// Where they join.
-    pub listener: TcpListener,
-    /// Those that the coordinator started itself.
-    pub spawned: Option<SpawnedWorkers>,
-}
+use crate::rpc::{Incoming, Link, ShardSource};
+use crate::spawn::worker_command;
 
 /// What a run needs.
 #[derive(Debug)]
@@ -93,9 +78,23 @@ pub enum RunError {
     /// The user stopped it.
     #[error("stopped by the user")]
     Stopped,
-    /// The address of the listener is not known, or standard output is closed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
+    /// The address of the listener is not known.
+    #[error("the address that workers join at is not known: {0}")]
+    Address(std::io::Error),
+    /// A cost cannot be printed.
+    #[error("cannot write to standard output: {0}")]
+    StandardOutput(std::io::Error),
+}
+
+impl RunError {
+    /// The name of the worker that made the run fail, if one did.
+    fn worker_at_fault(&self) -> Option<&str> {
+        match self {
+            Self::Failed(RunFailure::WorkerLost { name, .. } | RunFailure::Misconduct { name, .. }) => Some(name),
+            Self::SpawnedWorkerEnded { name, .. } => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// Makes a run from its first event to its last.
@@ -109,29 +108,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Trained, RunError> {
     let clock = Clock::start();
-    let (fleet_size, remote) = match setup.fleet {
-        Some(fleet) => (FleetSize::Workers(fleet.size), Some(fleet)),
-        None => (FleetSize::Here, None),
-    };
-    let number_bytes = setup.run.precision.bytes();
-    let engine_config = EngineConfig {
-        fleet: fleet_size,
-        iterations: setup.run.iterations,
-        tree: setup.run.tree.clone(),
-        sum_len: setup.run.sizes.parameters() + 1,
-        number_bytes,
-    };
-    let (engine, first) = Engine::start(engine_config, clock.now());
-    let (stop_server, stopping) = oneshot::channel::<()>();
-    let (mut incoming, mut server, mut spawned, address) = match remote {
-        None => (None, None, None, None),
-        Some(RemoteFleet { listener, spawned, .. }) => {
-            let address = listener.local_addr()?;
-            let stop = async { drop(stopping.await) };
-            let Server { incoming, stopped } = serve(listener, stop).await;
-            (Some(incoming), Some(stopped), spawned, Some(address))
-        }
-    };
+    let config = engine_config(&setup);
+    let mut fleet = Fleet::open(setup.fleet).await.map_err(RunError::Address)?;
+    let (mut engine, first) = Engine::start(config, clock.now());
     let (failures, mut data_failures) = mpsc::unbounded_channel();
     let mut shell = Shell {
         shards: ShardSource {
@@ -144,77 +123,52 @@ pub async fn run(
         links: BTreeMap::new(),
         costs: Vec::new(),
         progress,
-        address,
-        spawns: spawned.is_some(),
+        address: fleet.address(),
+        spawns: fleet.spawns(),
     };
     let mut computed = setup.computed;
-    let mut engine = engine;
     tokio::pin!(shutdown);
-    let mut outcome = shell.perform_all(first)?;
-    let timing = loop {
-        if let Some(outcome) = outcome {
-            break outcome.map_err(RunError::from);
+    let mut actions = first;
+    let outcome = loop {
+        match shell.perform_all(std::mem::take(&mut actions)) {
+            Ok(Some(outcome)) => break outcome.map_err(RunError::from),
+            Ok(None) => {}
+            Err(error) => break Err(RunError::StandardOutput(error)),
         }
         let event = tokio::select! {
-            Some(message) = next(incoming.as_mut()) => shell.receive(message),
+            arrival = fleet.next() => match arrival {
+                Arrival::Message(message) => shell.receive(message),
+                // The end of a member's stream follows, and the engine knows what that means.
+                Arrival::Ended(ended) if engine.roster().has_name(&ended.name) => continue,
+                Arrival::Ended(ended) => {
+                    let (name, how) = (ended.name.clone(), ended.how());
+                    break Err(RunError::SpawnedWorkerEnded { name, how });
+                }
+            },
             Some(done) = computed.recv() => shell.computed(done),
             Some(error) = data_failures.recv() => break Err(error.into()),
-            ended = next_end(spawned.as_mut()) => break Err(spawned_worker_ended(&ended)),
             () = &mut shutdown => break Err(RunError::Stopped),
         };
-        outcome = shell.perform_all(engine.handle(event, clock.now()))?;
+        actions = engine.handle(event, clock.now());
     };
     progress.finish();
-    let result = shell.end(timing, engine.roster());
-    drop(stop_server);
-    if let Some(spawned) = spawned {
-        report_ends(spawned.finish().await, result.as_ref().err());
-    }
-    if let Some(server) = server.as_mut()
-        && tokio::time::timeout(PATIENCE, server).await.is_err()
-    {
-        tracing::debug!("a worker has not closed its stream; leaving it");
-    }
+    let result = shell.end(outcome, engine.roster());
+    fleet
+        .close(result.as_ref().err().and_then(RunError::worker_at_fault))
+        .await;
     result
 }
 
-async fn next(incoming: Option<&mut mpsc::Receiver<Incoming>>) -> Option<Incoming> {
-    match incoming {
-        Some(incoming) => incoming.recv().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_end(spawned: Option<&mut SpawnedWorkers>) -> Ended {
-    match spawned {
-        Some(spawned) => spawned.next_end().await,
-        None => std::future::pending().await,
-    }
-}
-
-fn spawned_worker_ended(ended: &Ended) -> RunError {
-    show_last_lines(ended);
-    RunError::SpawnedWorkerEnded {
-        name: ended.name.clone(),
-        how: ended.how(),
-    }
-}
-
-/// Shows the last lines of the spawned worker that made the run fail.
-fn report_ends(ends: Vec<Ended>, error: Option<&RunError>) {
-    let at_fault = match error {
-        Some(RunError::Failed(RunFailure::WorkerLost { name, .. } | RunFailure::Misconduct { name, .. })) => name,
-        _ => return,
-    };
-    if let Some(ended) = ends.iter().find(|ended| ended.name == *at_fault && !ended.is_success()) {
-        tracing::error!("{} ended ({})", ended.name, ended.how());
-        show_last_lines(ended);
-    }
-}
-
-fn show_last_lines(ended: &Ended) {
-    for line in &ended.last_lines {
-        tracing::error!("{}: {line}", ended.name);
+fn engine_config(setup: &RunSetup) -> EngineConfig {
+    EngineConfig {
+        fleet: setup
+            .fleet
+            .as_ref()
+            .map_or(FleetSize::Here, |fleet| FleetSize::Workers(fleet.size)),
+        iterations: setup.run.iterations,
+        tree: setup.run.tree.clone(),
+        sum_len: setup.run.sizes.parameters() + 1,
+        number_bytes: setup.run.precision.bytes(),
     }
 }
 
@@ -390,12 +344,4 @@ impl Shell<'_> {
             }
         }
     }
-}
-
-/// The command that starts a worker for a coordinator that listens on `address`.
-pub fn worker_command(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        return format!("worker --connect <this machine's address>:{}", address.port());
-    }
-    format!("worker --connect {address}")
 }

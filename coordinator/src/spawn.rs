@@ -52,12 +52,12 @@ impl SpawnError {
 }
 
 /// A spawned worker that has ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ended {
     /// Its name.
     pub name: String,
     /// How it ended.
-    pub status: Result<ExitStatus, std::io::Error>,
+    pub status: Result<ExitStatus, String>,
     /// The last lines of its standard error.
     pub last_lines: Vec<String>,
 }
@@ -82,6 +82,8 @@ impl Ended {
 pub struct SpawnedWorkers {
     running: JoinSet<()>,
     ends: mpsc::UnboundedReceiver<Ended>,
+    /// Those that have been returned.
+    ended: Vec<Ended>,
     /// While these are open, the workers stay.
     inputs: Vec<ChildStdin>,
 }
@@ -98,6 +100,7 @@ impl SpawnedWorkers {
         let mut workers = Self {
             running: JoinSet::new(),
             ends,
+            ended: Vec::new(),
             inputs: Vec::with_capacity(count.get()),
         };
         for number in 0..count.get() {
@@ -127,27 +130,38 @@ impl SpawnedWorkers {
         Ok(workers)
     }
 
-    /// The next worker that ends; waits for ever if all have been returned.
+    /// The next worker that ends; waits for ever if all have been returned. Dropping the future loses nothing.
     pub async fn next_end(&mut self) -> Ended {
         match self.ends.recv().await {
-            Some(ended) => ended,
+            Some(ended) => {
+                self.ended.push(ended.clone());
+                ended
+            }
             None => std::future::pending().await,
         }
     }
 
-    /// Waits until all have ended, and ends those that do not do so soon. Returns those not yet returned.
+    /// Waits until all have ended, and ends those that do not do so soon. Returns how each of them ended.
     pub async fn finish(mut self) -> Vec<Ended> {
         let all = async { while self.running.join_next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             // Dropping a child's task kills the child.
             self.running.shutdown().await;
         }
-        let mut ends = Vec::new();
-        while let Ok(ended) = self.ends.try_recv() {
-            ends.push(ended);
+        let mut ended = self.ended;
+        while let Ok(another) = self.ends.try_recv() {
+            ended.push(another);
         }
-        ends
+        ended
     }
+}
+
+/// The command that starts a worker for a coordinator that listens on `address`.
+pub fn worker_command(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        return format!("worker --connect <this machine's address>:{}", address.port());
+    }
+    format!("worker --connect {address}")
 }
 
 fn program() -> Result<PathBuf, SpawnError> {
@@ -181,7 +195,7 @@ async fn watch(mut child: Child, name: String, ends: mpsc::UnboundedSender<Ended
     if let Some(reading) = reading {
         reading.await;
     }
-    let status = child.wait().await;
+    let status = child.wait().await.map_err(|error| error.to_string());
     let last_lines = std::mem::take(&mut *last_lines.lock().unwrap_or_else(PoisonError::into_inner)).into();
     // If nobody asks any more, the run is over.
     let _ = ends.send(Ended {

@@ -1,5 +1,6 @@
 //! `coordinator`: from the configuration to a trained network and its outputs.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,20 +11,20 @@ use proto::Run;
 use proto::tensor::encode;
 use shared::dataset::{DatasetError, Role};
 use shared::layers::LayerSizesError;
-use shared::predict::{class_of, probabilities};
+use shared::predict::accuracy;
 use shared::shard::ShardError;
 use shared::tree::TreeError;
-use shared::{
-    AnyParameters, BlockColumns, Dataset, LayerSizes, Parameters, Precision, Real, Shard, Tree, predict::accuracy,
-};
+use shared::{AnyParameters, BlockColumns, Dataset, LayerSizes, Parameters, Precision, Real, Shard, Tree};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::compute::{Compute, Computed, Descent};
-use crate::config::{Fleet, TrainConfig, TrainingData};
+use crate::config::{Fleet, SpawnConfig, TrainConfig, TrainingData};
+use crate::fleet::RemoteFleet;
 use crate::outputs;
+use crate::predict::Predictions;
 use crate::progress::{Progress, human};
-use crate::run::{RemoteFleet, RunError, RunSetup, Trained, run};
+use crate::run::{RunError, RunSetup, Trained, run};
 use crate::spawn::{SpawnError, SpawnedWorkers};
 
 /// What made a training run impossible or broke it.
@@ -45,7 +46,7 @@ pub enum TrainError {
     #[error("cannot listen on {address}: {error}")]
     Listen {
         /// The address.
-        address: std::net::SocketAddr,
+        address: SocketAddr,
         /// What the system said.
         error: std::io::Error,
     },
@@ -150,9 +151,6 @@ pub async fn train(
     progress: &Progress,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), TrainError> {
-    if let Some(folder) = &config.out {
-        outputs::prepare(folder)?;
-    }
     let data = Data::open(config)?;
     match config.precision {
         Precision::F64 => train_in::<f64>(config, data, progress, shutdown).await,
@@ -176,7 +174,12 @@ where
     let tree = Tree::over_batch(data.train.m(), block_columns)?;
     tracing::info!("network {sizes} in {}, {} blocks", config.precision, tree.leaves());
     let parameters = config.initialisation.parameters::<T>(&sizes, config.seed);
-    let fleet = gather(config.fleet).await?;
+    let port = Port::open(config.fleet).await?;
+    // The last thing that can fail before anything is written or started.
+    if let Some(folder) = &config.out {
+        outputs::prepare(folder)?;
+    }
+    let fleet = port.map(Port::gather).transpose()?;
     let encoded = if fleet.is_some() {
         encode(parameters.values().to_vec())
     } else {
@@ -214,24 +217,49 @@ where
     finish(config, &data, &run_facts, &trained, progress)
 }
 
-/// Opens the port and starts workers, if the fleet is not this process itself.
-async fn gather(fleet: Fleet) -> Result<Option<RemoteFleet>, TrainError> {
-    let Fleet::Remote { workers, listen, spawn } = fleet else {
-        return Ok(None);
-    };
-    let failed = |error| TrainError::Listen { address: listen, error };
-    let listener = TcpListener::bind(listen).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    tracing::info!("listening on {address}");
-    let start = |spawn: crate::config::SpawnConfig| {
-        SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address)
-    };
-    let spawned = spawn.map(start).transpose()?;
-    Ok(Some(RemoteFleet {
-        size: workers.get(),
-        listener,
-        spawned,
-    }))
+/// A port on which workers can join.
+struct Port {
+    listener: TcpListener,
+    address: SocketAddr,
+    workers: NonZeroUsize,
+    spawn: Option<SpawnConfig>,
+}
+
+impl Port {
+    /// Opens the port, if the fleet is not this process itself.
+    async fn open(fleet: Fleet) -> Result<Option<Self>, TrainError> {
+        let Fleet::Remote { workers, listen, spawn } = fleet else {
+            return Ok(None);
+        };
+        let failed = |error| TrainError::Listen { address: listen, error };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Some(Self {
+            listener,
+            address,
+            workers,
+            spawn,
+        }))
+    }
+
+    /// Says where it is, and starts workers if the coordinator is to do so.
+    fn gather(self) -> Result<RemoteFleet, SpawnError> {
+        let Self {
+            listener,
+            address,
+            workers,
+            spawn,
+        } = self;
+        tracing::info!("listening on {address}");
+        let start =
+            |spawn: SpawnConfig| SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address);
+        let spawned = spawn.map(start).transpose()?;
+        Ok(RemoteFleet {
+            size: workers.get(),
+            listener,
+            spawned,
+        })
+    }
 }
 
 fn hold_batch<T: Real>(data: &Data, tree: &Tree) -> Result<Shard<T>, TrainError> {
@@ -266,12 +294,9 @@ fn finish(
         "{iterations} iterations took {}, {each:.2} ms per iteration",
         human(took)
     );
-    let train = predictions(&trained.parameters, &data.train, data.scale)?;
-    let test = data
-        .test
-        .as_ref()
-        .map(|test| predictions(&trained.parameters, test, data.scale))
-        .transpose()?;
+    let predict = |dataset| Predictions::of(&trained.parameters, dataset, data.scale).map(|all| all.classes);
+    let train = predict(&data.train)?;
+    let test = data.test.as_ref().map(predict).transpose()?;
     let print = |line: std::fmt::Arguments<'_>| progress.result(line).map_err(TrainError::StandardOutput);
     let accuracy = |classes: &[u8], dataset: &Dataset| accuracy(classes, dataset.labels().unwrap_or_default());
     print(format_args!("Train accuracy: {:?}", accuracy(&train, &data.train)))?;
@@ -294,29 +319,4 @@ fn finish(
         tracing::info!("wrote {}", folder.display());
     }
     Ok(())
-}
-
-/// Numbers that are held at a time while a data set is predicted: 8 Mi.
-const PREDICT_NUMBERS: usize = 8 << 20;
-
-/// The predicted class of every example.
-///
-/// # Errors
-///
-/// [`DatasetError`] if the data cannot be read any more.
-pub fn predictions(parameters: &AnyParameters, dataset: &Dataset, scale: f64) -> Result<Vec<u8>, DatasetError> {
-    let step = (PREDICT_NUMBERS / dataset.features()).max(1);
-    let mut classes = Vec::with_capacity(dataset.m());
-    for start in (0..dataset.m()).step_by(step) {
-        let x = dataset.columns(start..dataset.m().min(start + step))?;
-        match parameters {
-            AnyParameters::F64(parameters) => {
-                classes.extend(probabilities(parameters, &x, scale).into_iter().map(class_of))
-            }
-            AnyParameters::F32(parameters) => {
-                classes.extend(probabilities(parameters, &x, scale).into_iter().map(class_of))
-            }
-        }
-    }
-    Ok(classes)
 }

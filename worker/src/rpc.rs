@@ -21,7 +21,26 @@ pub struct Connection {
     /// What the coordinator says.
     pub incoming: Streaming<wire::CoordinatorMessage>,
     /// What is said to it.
-    pub outgoing: mpsc::Sender<wire::WorkerMessage>,
+    pub outgoing: Outgoing,
+}
+
+/// The way to the coordinator.
+#[derive(Clone, Debug)]
+pub struct Outgoing(mpsc::Sender<wire::WorkerMessage>);
+
+/// The coordinator does not listen any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoordinatorGone;
+
+impl Outgoing {
+    /// Sends a message as soon as there is room for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CoordinatorGone`] if nobody will read it.
+    pub async fn send(&self, message: FromWorker) -> Result<(), CoordinatorGone> {
+        self.0.send(message.into()).await.map_err(|_| CoordinatorGone)
+    }
 }
 
 /// Why there is no connection.
@@ -78,9 +97,10 @@ pub async fn connect(address: &str, hello: Hello) -> Result<Connection, ConnectE
     let mut client = TrainerClient::new(channel)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let (outgoing, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
+    let (sender, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
+    let outgoing = Outgoing(sender);
     // The queue is empty, so there is room.
-    let _ = outgoing.send(FromWorker::Hello(hello).into()).await;
+    let _ = outgoing.send(FromWorker::Hello(hello)).await;
     match tokio::time::timeout(CONNECT_TIMEOUT, client.train(ReceiverStream::new(messages))).await {
         Ok(Ok(response)) => Ok(Connection {
             incoming: response.into_inner(),

@@ -6,14 +6,14 @@ use std::sync::mpsc as sync_mpsc;
 
 use bytes::Bytes;
 use proto::tensor::chunks;
-use proto::{Dismissal, FromWorker, Hello, Reason, Run, SumChunk, wire};
+use proto::{Dismissal, FromWorker, Hello, Reason, Run, SumChunk};
 use shared::ids::Iteration;
 use shared::shard::ShardError;
 use shared::{Digest, LeafRange};
 use tokio::sync::mpsc;
 
 use crate::compute::{self, Order, Outcome};
-use crate::rpc::{self, ConnectError, Connection, StreamEnd};
+use crate::rpc::{self, ConnectError, Connection, Outgoing, StreamEnd};
 use crate::session::{Action, Event, Misconduct, Session};
 
 /// How often a worker says how many iterations it has done.
@@ -143,13 +143,13 @@ enum Send {
 }
 
 /// Sends what is queued, cut into chunks, until the coordinator is gone or the queue is dropped.
-fn start_sending(outgoing: mpsc::Sender<wire::WorkerMessage>) -> mpsc::UnboundedSender<Send> {
+fn start_sending(outgoing: Outgoing) -> mpsc::UnboundedSender<Send> {
     let (sender, mut queue) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Some(send) = queue.recv().await {
             match send {
                 Send::Message(message) => {
-                    if outgoing.send(message.into()).await.is_err() {
+                    if outgoing.send(message).await.is_err() {
                         return;
                     }
                 }
@@ -161,7 +161,7 @@ fn start_sending(outgoing: mpsc::Sender<wire::WorkerMessage>) -> mpsc::Unbounded
                 } => {
                     for chunk in chunks(&sums, number_bytes) {
                         let message = FromWorker::Sum(SumChunk { iteration, node, chunk });
-                        if outgoing.send(message.into()).await.is_err() {
+                        if outgoing.send(message).await.is_err() {
                             return;
                         }
                     }

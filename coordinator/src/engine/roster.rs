@@ -48,6 +48,11 @@ impl Roster {
         self.0.get(&worker)
     }
 
+    /// Whether a member has this name.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.0.values().any(|member| member.name == name)
+    }
+
     /// All numbers in ascending order.
     pub fn workers(&self) -> impl Iterator<Item = WorkerId> + '_ {
         self.0.keys().copied()

@@ -1,0 +1,198 @@
+//! Tests of the module above.
+
+use super::*;
+use proptest::prelude::*;
+use prost::Message as _;
+
+fn run() -> impl Strategy<Value = Run> {
+    let sizes = prop::collection::vec(1_usize..100, 1..5);
+    let element_type = prop::sample::select(ElementType::ALL.to_vec());
+    let precision = prop::sample::select(vec![Precision::F64, Precision::F32]);
+    (
+        sizes,
+        precision,
+        1_usize..5000,
+        8_usize..100,
+        element_type,
+        1e-9..1e9_f64,
+        any::<u64>(),
+    )
+        .prop_map(
+            |(sizes, precision, m, block_columns, element_type, scale, iterations)| {
+                let block_columns = BlockColumns::new(block_columns).unwrap();
+                Run {
+                    sizes: LayerSizes::new([&sizes[..], &[1]].concat()).unwrap(),
+                    precision,
+                    tree: Tree::over_batch(m, block_columns).unwrap(),
+                    block_columns,
+                    element_type,
+                    scale,
+                    iterations,
+                }
+            },
+        )
+}
+
+fn range() -> impl Strategy<Value = LeafRange> {
+    (any::<u32>(), any::<u32>()).prop_filter_map("empty", |(a, b)| LeafRange::new(a.min(b), a.max(b)))
+}
+
+fn chunk() -> impl Strategy<Value = TensorChunk> {
+    (any::<u64>(), prop::collection::vec(any::<u8>(), 1..50)).prop_map(|(offset, data)| TensorChunk {
+        offset,
+        data: data.into(),
+    })
+}
+
+fn from_worker() -> impl Strategy<Value = FromWorker> {
+    prop_oneof![
+        ("[a-z é]{1,64}", 1_u32..).prop_map(|(name, threads)| FromWorker::Hello(Hello { name, threads })),
+        Just(FromWorker::Ready),
+        (any::<u64>(), range(), chunk()).prop_map(|(iteration, node, chunk)| {
+            FromWorker::Sum(SumChunk {
+                iteration: Iteration(iteration),
+                node,
+                chunk,
+            })
+        }),
+    ]
+}
+
+fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
+    let reasons = vec![
+        Reason::ProtocolVersion,
+        Reason::RunIsFull,
+        Reason::Misconduct,
+        Reason::RunFailed,
+        Reason::Other,
+    ];
+    prop_oneof![
+        (any::<u32>(), run()).prop_map(|(worker, run)| FromCoordinator::Welcome(Welcome {
+            worker: WorkerId(worker),
+            run
+        })),
+        prop::option::of(range()).prop_map(FromCoordinator::Assignment),
+        chunk().prop_map(FromCoordinator::Columns),
+        chunk().prop_map(FromCoordinator::Labels),
+        (any::<u64>(), chunk()).prop_map(|(t, chunk)| FromCoordinator::Parameters(Iteration(t), chunk)),
+        (any::<u64>(), any::<[u8; 32]>()).prop_map(|(iterations, bytes)| {
+            FromCoordinator::Finished {
+                iterations,
+                digest: Digest::from_bytes(bytes),
+            }
+        }),
+        (prop::sample::select(reasons), ".*")
+            .prop_map(|(reason, explanation)| { FromCoordinator::Dismissed(Dismissal { reason, explanation }) }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn what_a_worker_says_survives_the_wire(message in from_worker()) {
+        let bytes = wire::WorkerMessage::from(message.clone()).encode_to_vec();
+        let received = wire::WorkerMessage::decode(bytes.as_slice()).unwrap();
+        prop_assert_eq!(FromWorker::try_from(received), Ok(message));
+    }
+
+    #[test]
+    fn what_the_coordinator_says_survives_the_wire(message in from_coordinator()) {
+        let bytes = wire::CoordinatorMessage::from(message.clone()).encode_to_vec();
+        let received = wire::CoordinatorMessage::decode(bytes.as_slice()).unwrap();
+        prop_assert_eq!(FromCoordinator::try_from(received), Ok(message));
+    }
+
+    #[test]
+    fn no_bytes_can_make_the_conversions_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        if let Ok(message) = wire::WorkerMessage::decode(bytes.as_slice()) {
+            let _ = FromWorker::try_from(message);
+        }
+        if let Ok(message) = wire::CoordinatorMessage::decode(bytes.as_slice()) {
+            let _ = FromCoordinator::try_from(message);
+        }
+    }
+}
+
+fn refused(message: to_coordinator::Message) -> String {
+    FromWorker::try_from(wire::WorkerMessage { message: Some(message) })
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn a_wrong_field_is_named_with_what_was_found_and_expected() {
+    use to_coordinator::Message;
+    let hello = |name: &str, protocol_version, threads| {
+        Message::Hello(wire::Hello {
+            protocol_version,
+            name: name.to_owned(),
+            threads,
+        })
+    };
+    assert_eq!(
+        refused(hello("w", 7, 1)),
+        "the worker speaks protocol version 7, expected 1"
+    );
+    let name = "1 to 64 characters, none of them a control character";
+    assert_eq!(
+        refused(hello("", 1, 1)),
+        format!("Hello.name: found \"\", expected {name}")
+    );
+    assert_eq!(
+        refused(hello("a\nb", 1, 1)),
+        format!("Hello.name: found \"a\\nb\", expected {name}")
+    );
+    assert_eq!(refused(hello("w", 1, 0)), "Hello.threads: found 0, expected at least 1");
+    let sum = |first_block, end_block, data: &'static [u8]| {
+        Message::Sum(wire::SumChunk {
+            iteration: 0,
+            first_block,
+            end_block,
+            offset: 0,
+            data: Bytes::from_static(data),
+        })
+    };
+    assert_eq!(
+        refused(sum(2, 2, &[0])),
+        "SumChunk.end_block: found 2..2, expected at least one block"
+    );
+    assert_eq!(
+        refused(sum(0, 1, &[])),
+        "SumChunk.data: found 0 bytes, expected 1 to 262144 bytes"
+    );
+    let empty = FromWorker::try_from(wire::WorkerMessage { message: None }).unwrap_err();
+    assert_eq!(empty.to_string(), "WorkerMessage.message is missing");
+}
+
+#[test]
+fn a_run_that_cannot_be_is_refused() {
+    let good = wire::Run {
+        layer_sizes: vec![2, 1],
+        precision: wire::Precision::F64.into(),
+        columns: 10,
+        block_columns: 8,
+        element_type: wire::ElementType::U8.into(),
+        scale: 1.0,
+        iterations: 1,
+    };
+    assert!(Run::try_from(good.clone()).is_ok());
+    let refused = |change: fn(&mut wire::Run)| {
+        let mut run = good.clone();
+        change(&mut run);
+        match Run::try_from(run).unwrap_err() {
+            MessageError::Field { field, .. } => field,
+            other => panic!("{other}"),
+        }
+    };
+    assert_eq!(refused(|run| run.layer_sizes = vec![2, 0, 1]), "layer_sizes");
+    assert_eq!(
+        refused(|run| run.layer_sizes = vec![u64::MAX, u64::MAX, 1]),
+        "layer_sizes"
+    );
+    assert_eq!(refused(|run| run.precision = 9), "precision");
+    assert_eq!(refused(|run| run.columns = 0), "columns");
+    assert_eq!(refused(|run| run.columns = u64::MAX), "columns");
+    assert_eq!(refused(|run| run.block_columns = 7), "block_columns");
+    assert_eq!(refused(|run| run.element_type = 0), "element_type");
+    assert_eq!(refused(|run| run.scale = f64::NAN), "scale");
+    assert_eq!(refused(|run| run.scale = 0.0), "scale");
+}

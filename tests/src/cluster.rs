@@ -1,0 +1,52 @@
+//! A coordinator that listens, and the workers that join it by hand.
+
+use crate::processes::{Finished, Process};
+use crate::programs::Program;
+
+/// A coordinator and its workers. All end with it.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The coordinator.
+    pub coordinator: Process,
+    /// Where it listens.
+    pub address: String,
+    /// Those that were started with [`Cluster::start_worker`], in that order.
+    pub workers: Vec<Process>,
+}
+
+impl Cluster {
+    /// Starts a coordinator on a free port and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub fn start(arguments: &[&str]) -> Self {
+        let coordinator = Process::start(
+            Program::Coordinator,
+            &[&["--listen", "127.0.0.1:0"], arguments].concat(),
+        );
+        let line = coordinator.wait_for_stderr("listening on ");
+        let (_, address) = line.split_once("listening on ").expect("the line was found by this");
+        Self {
+            address: address.trim().to_owned(),
+            coordinator,
+            workers: Vec::new(),
+        }
+    }
+
+    /// Starts a worker that joins, called `name`.
+    pub fn start_worker(&mut self, name: &str) {
+        let arguments = ["--connect", &self.address, "--name", name, "--threads", "1"];
+        self.workers.push(Process::start(Program::Worker, &arguments));
+    }
+
+    /// Waits for the end of all.
+    ///
+    /// # Panics
+    ///
+    /// If one does not end.
+    pub fn finish(self) -> (Finished, Vec<Finished>) {
+        let coordinator = self.coordinator.finish();
+        (coordinator, self.workers.into_iter().map(Process::finish).collect())
+    }
+}
