@@ -6,7 +6,7 @@
 //!   shutdown ─────────────────┘                          └─▶ progress    what people see
 //! ```
 //!
-//! Everything that it waits on is an argument, and this is the only `select!` of the coordinator.
+//! Everything that it waits on is an argument.
 
 use std::collections::BTreeMap;
 use std::future::Future;

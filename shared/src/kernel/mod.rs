@@ -4,9 +4,8 @@
 //!
 //! - [`product`]: `z = w a` and `da = wᵀ dz`, a chain over the inner dimension for every element; vector lanes run
 //!   across columns;
-//! - [`outer`]: `dw = dz aᵀ`, a chain over columns for every element; vector lanes run across units, and the sums over
-//!   blocks are joined along the tree while they are in registers and the L1 cache, so that no block's gradient is ever
-//!   stored.
+//! - [`outer`]: `dw = dz aᵀ`, a chain over columns for every element; vector lanes run across features, and the sums over
+//!   blocks are joined along the tree while they are in the L1 cache, so that no block's gradient is ever stored.
 //!
 //! Lanes never run across a sum, so the width of a vector cannot change a bit. The plain versions are
 //! [`crate::forward`] and [`crate::backward`].
