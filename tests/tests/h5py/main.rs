@@ -29,13 +29,28 @@ fn h5py_recomputes_the_test_accuracy_from_the_model_file_alone() {
     let (data, out) = (folder.argument("data"), folder.argument("out"));
     Finished::of(Program::Coordinator, &["demo-data", &data]).expect_code(0);
     let (train, test) = (format!("{data}/train.h5"), format!("{data}/test.h5"));
-    let arguments = ["--workers", "0", "--iterations", "60", "--train", &train, "--test", &test, "--out", &out];
+    let arguments = [
+        "--workers",
+        "0",
+        "--iterations",
+        "60",
+        "--train",
+        &train,
+        "--test",
+        &test,
+        "--out",
+        &out,
+    ];
     let run = Finished::of(Program::Coordinator, &arguments).expect_code(0);
     let results = Results::parse(&run.stdout);
     let model = format!("{out}/model.h5");
     let output = while_nothing_else_starts(|| Command::new(python).args(["-c", RECOMPUTE, &model, &test]).output());
     let output = output.expect("python starts");
     let said = String::from_utf8_lossy(&output.stdout);
-    let expected = format!("{:?}\n{}\n", results.test_accuracy.expect("there are test data"), results.digest);
+    let expected = format!(
+        "{:?}\n{}\n",
+        results.test_accuracy.expect("there are test data"),
+        results.digest
+    );
     assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }
