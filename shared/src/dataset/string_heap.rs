@@ -186,6 +186,8 @@ mod tests {
         assert_eq!(damaged(57, 1), heap);
         assert_eq!(damaged(72, 200), heap);
         assert_eq!(damaged(64, 0), heap);
+        // Its own size, beyond the heap's end.
+        assert_eq!(damaged(103, 0xff), heap);
         // An address far behind the end.
         let far = (0x7f << 56) + 0x10 + USER_BLOCK;
         assert_eq!(
