@@ -118,7 +118,6 @@ fn cheapest(tree: &Tree, starts: &[u32], reached: &[Option<Way>], end: u32, work
 /// The block bounds worth considering for one cut: the fair one, and at every level of the tree the nearest bound of a
 /// node on either side of it. Ascending.
 fn candidates(tree: &Tree, cut: usize, shards: usize, fair: u32) -> Vec<u32> {
-    let leaves = tree.leaves() as u32;
     if cut == 0 || cut == shards {
         return vec![fair];
     }
