@@ -23,7 +23,7 @@ pub fn plan(tree: &Tree, workers: usize) -> Vec<LeafRange> {
     plan_uneven(tree, &vec![Slowness::EVEN; workers])
 }
 
-/// The time that one column takes a worker, in any unit that all workers of a plan share; at least 1.
+/// The time that a unit of [`work`] takes a worker, in any unit that all workers of a plan share; at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slowness(u64);
 
@@ -31,16 +31,24 @@ impl Slowness {
     /// That of workers which are all alike.
     pub const EVEN: Self = Self(1);
 
-    /// Nanoseconds a column; 0 counts as 1.
+    /// Nanoseconds a unit of [`work`]; 0 counts as 1.
     pub fn nanoseconds(nanoseconds: u64) -> Self {
         Self(nanoseconds.clamp(1, u64::from(u32::MAX)))
     }
 }
 
-/// What `shard` costs a worker: (columns + 48 · nodes) · slowness.
+/// The work that `shard` makes: columns + 48 · nodes.
+///
+/// # Panics
+///
+/// If `shard` reaches beyond the last block.
+pub fn work(tree: &Tree, shard: LeafRange) -> usize {
+    tree.items_of(shard).len() + NODE_COLUMNS * tree.maximal_nodes(shard).len()
+}
+
+/// The time that `shard` takes a worker: [`work`] · slowness, in the unit of the slowness.
 pub fn cost(tree: &Tree, shard: LeafRange, slowness: Slowness) -> u64 {
-    let columns = tree.items_of(shard).len() + NODE_COLUMNS * tree.maximal_nodes(shard).len();
-    (columns as u64).saturating_mul(slowness.0)
+    (work(tree, shard) as u64).saturating_mul(slowness.0)
 }
 
 /// Cuts the blocks of `tree` into shards, one a worker, in the order of the columns.
