@@ -405,4 +405,4 @@ impl From<wire::Reason> for Reason {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
