@@ -82,6 +82,14 @@ pub enum AnyParameters {
 }
 
 impl AnyParameters {
+    /// All numbers 0.
+    pub fn zeros(sizes: LayerSizes, precision: Precision) -> Self {
+        match precision {
+            Precision::F64 => Self::F64(Parameters::zeros(sizes)),
+            Precision::F32 => Self::F32(Parameters::zeros(sizes)),
+        }
+    }
+
     /// The precision of every number.
     pub fn precision(&self) -> Precision {
         match self {

@@ -127,7 +127,21 @@ impl<T: Real> Shard<T> {
     ///
     /// If a node is not a node of the tree, or one of its blocks is not held.
     pub fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>> {
-        self.held.node_sums(parameters, nodes)
+        self.node_sums_in(parameters, nodes, Vec::new)
+    }
+
+    /// As [`Shard::node_sums`], in memory that `memory` gives for each node: what it contains does not matter.
+    ///
+    /// # Panics
+    ///
+    /// As [`Shard::node_sums`].
+    pub fn node_sums_in(
+        &self,
+        parameters: &Parameters<T>,
+        nodes: &[LeafRange],
+        mut memory: impl FnMut() -> Vec<T>,
+    ) -> Vec<GradientSum<T>> {
+        self.held.node_sums(parameters, nodes, &mut memory)
     }
 }
 
@@ -143,7 +157,12 @@ trait Held<T: Real>: Send + Sync {
 
     fn retain(&mut self, blocks: &BlockSet);
 
-    fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>>;
+    fn node_sums(
+        &self,
+        parameters: &Parameters<T>,
+        nodes: &[LeafRange],
+        memory: &mut dyn FnMut() -> Vec<T>,
+    ) -> Vec<GradientSum<T>>;
 }
 
 struct HeldBlocks<E, T> {
@@ -193,7 +212,12 @@ impl<E: Element, T: Real> Held<T> for HeldBlocks<E, T> {
         self.blocks.retain(|&leaf, _| kept(leaf));
     }
 
-    fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>> {
+    fn node_sums(
+        &self,
+        parameters: &Parameters<T>,
+        nodes: &[LeafRange],
+        memory: &mut dyn FnMut() -> Vec<T>,
+    ) -> Vec<GradientSum<T>> {
         let weights = Weights::new(parameters, self.scale);
         let wanted: Vec<usize> = nodes.iter().flat_map(|node| node.leaves()).collect();
         let run = wanted.len().div_ceil(rayon::current_num_threads()).max(1);
@@ -207,16 +231,22 @@ impl<E: Element, T: Real> Held<T> for HeldBlocks<E, T> {
         let of_node = |&node: &LeafRange| {
             let (own, others) = passes.split_at(node.count());
             passes = others;
-            self.node_sum(parameters.sizes(), node, own)
+            let sum = GradientSum::in_memory(parameters.sizes().clone(), memory());
+            self.node_sum(sum, parameters.sizes(), node, own)
         };
         nodes.iter().map(of_node).collect()
     }
 }
 
 impl<E: Element, T: Real> HeldBlocks<E, T> {
-    /// The sums of one node from its blocks' passes.
-    fn node_sum(&self, sizes: &LayerSizes, node: LeafRange, passes: &[BlockPass<'_, T>]) -> GradientSum<T> {
-        let mut sum = GradientSum::zeros(sizes.clone());
+    /// The sums of one node from its blocks' passes; every number of `sum` is overwritten.
+    fn node_sum(
+        &self,
+        mut sum: GradientSum<T>,
+        sizes: &LayerSizes,
+        node: LeafRange,
+        passes: &[BlockPass<'_, T>],
+    ) -> GradientSum<T> {
         let steps: Vec<_> = self.tree.fold_steps(node).zip(passes).collect();
         let x: Vec<_> = steps
             .iter()
@@ -362,7 +392,9 @@ mod tests {
             .num_threads(case.threads)
             .build()
             .unwrap();
-        let fast = pool.install(|| shard.node_sums(&parameters, &nodes));
+        // Memory that was used before must not shine through.
+        let memory = || vec![T::from_f64(f64::NAN); GradientSum::<T>::len_for(&sizes)];
+        let fast = pool.install(|| shard.node_sums_in(&parameters, &nodes, memory));
         let batch = Batch {
             x: &x,
             labels: &labels,

@@ -11,7 +11,7 @@ use shared::{BlockSet, LeafRange, Tree};
 use super::time::RunTime;
 
 /// Answers over which a worker's speed is taken.
-pub(super) const PACE_SAMPLES: usize = 8;
+pub(super) const PACE_SAMPLES: usize = 24;
 
 /// One worker that takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -159,16 +159,16 @@ fn times(tree: &Tree, roster: &Roster, shards: &BTreeMap<WorkerId, LeafRange>) -
     shards.iter().map(time).collect()
 }
 
-/// Whether the longest time is so far above the mean that other shards could make it a quarter shorter. A cheap test,
+/// Whether the longest time is so far above the mean that other shards could make it a third shorter. A cheap test,
 /// made before every iteration.
 fn could_gain(tree: &Tree, roster: &Roster, shards: &BTreeMap<WorkerId, LeafRange>) -> bool {
     times(tree, roster, shards).is_some_and(|times| {
         let longest = times.iter().max().copied().unwrap_or_default();
-        times.iter().sum::<u64>() / times.len().max(1) as u64 <= longest / 4 * 3
+        times.iter().sum::<u64>() / times.len().max(1) as u64 <= longest / 3 * 2
     })
 }
 
-/// The nanoseconds that an iteration gains by the next shards, if all speeds are known and it is a quarter or more.
+/// The nanoseconds that an iteration gains by the next shards, if all speeds are known X.
 fn gain(
     tree: &Tree,
     roster: &Roster,
@@ -177,7 +177,7 @@ fn gain(
 ) -> Option<f64> {
     let longest = |shards| times(tree, roster, shards)?.into_iter().max();
     let (now, next) = (longest(now)?, longest(next)?);
-    (next <= now / 4 * 3).then(|| (now - next) as f64)
+    (next <= now / 3 * 2).then(|| (now - next) as f64)
 }
 
 /// What each worker lacks for its shard.
