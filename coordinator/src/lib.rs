@@ -1,5 +1,6 @@
 //! Lockstep's coordinator: it cuts the training columns into shards, combines the workers' sums, and updates W and b.
 
+pub mod checkpoint;
 pub mod cli;
 pub mod compute;
 pub mod config;

@@ -248,7 +248,10 @@ struct Port {
 impl Port {
     /// Opens the port, if the fleet is not this process itself.
     async fn open(fleet: Fleet) -> Result<Option<Self>, TrainError> {
-        let Fleet::Remote { workers, listen, spawn } = fleet else {
+        let Fleet::Remote {
+            workers, listen, spawn, ..
+        } = fleet
+        else {
             return Ok(None);
         };
         let failed = |error| TrainError::Listen { address: listen, error };
