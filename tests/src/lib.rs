@@ -13,6 +13,7 @@
 
 pub mod cluster;
 pub mod data;
+pub mod faults;
 pub mod observed;
 pub mod oracle;
 pub mod processes;
