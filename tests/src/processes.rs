@@ -34,6 +34,10 @@ pub struct Said {
     open_streams: usize,
 }
 
+/// A place between two lines of a process's standard error.
+#[derive(Clone, Copy, Debug)]
+pub struct StderrMark(usize);
+
 #[derive(Debug, Default)]
 struct Transcript {
     said: Mutex<Said>,
@@ -159,6 +163,23 @@ impl Process {
         self.wait_until(&format!("say «{part}» {count} times on standard error"), containing)
     }
 
+    /// How much it has said on standard error, for [`Process::wait_for_stderr_since`].
+    pub fn stderr_mark(&self) -> StderrMark {
+        StderrMark(self.transcript.lock().stderr.len())
+    }
+
+    /// As [`Process::wait_for_stderr`], for what is said after `mark` was taken.
+    ///
+    /// # Panics
+    ///
+    /// As [`Process::wait_until`].
+    pub fn wait_for_stderr_since(&self, mark: StderrMark, part: &str) -> String {
+        self.wait_until(&format!("say «{part}» on standard error from then on"), |said| {
+            let mut lines = said.stderr[mark.0..].lines();
+            lines.find(|line| line.contains(part)).map(str::to_owned)
+        })
+    }
+
     /// Waits for a line of standard error that satisfies `condition`, and returns it.
     ///
     /// # Panics
@@ -276,6 +297,13 @@ impl Process {
             stderr: said.stderr,
             command_line: self.command_line.clone(),
         }
+    }
+}
+
+impl Said {
+    /// Whether it will say nothing more.
+    pub fn is_over(&self) -> bool {
+        self.open_streams == 0
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Proxy, Subject};
 use crate::cluster::listening_coordinator;
-use crate::processes::{Finished, Process};
+use crate::processes::{Finished, Process, Said};
 use crate::programs::Program;
 
 /// `--worker-timeout` of these runs: short, so that silence is noticed soon.
@@ -50,8 +50,7 @@ impl Fleet {
     ///
     /// If it does not listen.
     pub fn start(subject: &Subject, options: &[&str]) -> Self {
-        let timeout = ["--worker-timeout", WORKER_TIMEOUT];
-        let (coordinator, upstream) = listening_coordinator(&subject.options(&[&timeout, options].concat()));
+        let (coordinator, upstream) = start_coordinator(subject, options);
         Self {
             coordinator,
             upstream,
@@ -72,6 +71,30 @@ impl Fleet {
             fleet.join(name);
         }
         fleet
+    }
+
+    /// Ends the coordinator as `kill -9` would. Returns what it has printed. Nothing listens at its address then.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn kill_coordinator(&mut self) -> String {
+        // First, so that no worker finds a proxy that leads nowhere.
+        self.members.iter().for_each(|member| member.proxy.refuse());
+        self.coordinator.kill();
+        self.coordinator
+            .wait_until("close its streams", |said| said.is_over().then(|| said.stdout.clone()))
+    }
+
+    /// Starts a coordinator in place of the one that was killed, at the address that the workers know.
+    ///
+    /// # Panics
+    ///
+    /// If it does not listen.
+    pub fn start_another_coordinator(&mut self, subject: &Subject, options: &[&str]) {
+        (self.coordinator, self.upstream) = start_coordinator(subject, options);
+        let upstream = self.upstream;
+        self.members.iter().for_each(|member| member.proxy.lead_to(upstream));
     }
 
     /// Slows the run down by latency, so that what a test waits for comes before its end.
@@ -121,8 +144,25 @@ impl Fleet {
     ///
     /// If the coordinator ends before.
     pub fn wait_for_more_iterations(&self, iterations: u64) {
-        let printed = self.coordinator.said().stdout.lines().count() as u64;
-        self.wait_for_iteration(printed + iterations - 1);
+        assert!(
+            self.makes_more_iterations(iterations),
+            "the run ended before {iterations} more iterations"
+        );
+    }
+
+    /// As [`Fleet::wait_for_more_iterations`]; `false` if the coordinator ends before.
+    ///
+    /// # Panics
+    ///
+    /// If neither happens within [`LIMIT`](crate::processes::LIMIT).
+    pub fn makes_more_iterations(&self, iterations: u64) -> bool {
+        let costs = |said: &Said| said.stdout.lines().filter(|line| line.starts_with("Cost ")).count() as u64;
+        let wanted = costs(&self.coordinator.said()) + iterations;
+        self.coordinator
+            .wait_until(&format!("print {iterations} more costs"), |said| {
+                let enough = costs(said) >= wanted;
+                (enough || said.is_over()).then_some(enough)
+            })
     }
 
     /// Waits until the coordinator says that it has lost the worker called `name`, and returns the line.
@@ -154,13 +194,44 @@ impl Fleet {
     #[track_caller]
     pub fn finish(mut self, subject: &Subject) -> Finished {
         self.release_brake();
-        let coordinator = self.coordinator.finish().expect_code(0);
+        let coordinator = self.finish_in_any_way().expect_code(0);
         assert_eq!(coordinator.stdout, subject.undisturbed(), "the undisturbed output");
+        coordinator
+    }
+
+    /// As [`Fleet::finish`] for a run that was resumed after coordinators before had printed `earlier`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Fleet::finish`].
+    #[track_caller]
+    pub fn finish_resumed(mut self, subject: &Subject, earlier: &[String]) -> Finished {
+        self.release_brake();
+        let coordinator = self.finish_in_any_way().expect_code(0);
+        subject.check_resumed(earlier, &coordinator.stdout);
+        coordinator
+    }
+
+    /// Waits for the end of all, and checks that every worker ended as it should.
+    ///
+    /// # Panics
+    ///
+    /// If one did not.
+    #[track_caller]
+    pub fn finish_in_any_way(self) -> Finished {
+        let coordinator = self.coordinator.finish();
         for member in self.members {
             member.finish();
         }
         coordinator
     }
+}
+
+/// Starts the coordinator of a run on `subject`, with [`WORKER_TIMEOUT`] unless `options` name another.
+fn start_coordinator(subject: &Subject, options: &[&str]) -> (Process, SocketAddr) {
+    let timeout = ["--worker-timeout", WORKER_TIMEOUT];
+    let own: &[&str] = if options.contains(&timeout[0]) { &[] } else { &timeout };
+    listening_coordinator(&subject.options(&[own, options].concat()))
 }
 
 impl Index<&str> for Fleet {
@@ -209,6 +280,18 @@ impl Member {
     /// If it ends before.
     pub fn wait_until_joined(&self, times: usize) {
         self.worker.wait_for_stderr_times("joined as worker ", times);
+    }
+
+    /// Waits until it is a member: it has joined, and has not lost the coordinator since.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before.
+    pub fn wait_until_member(&self) {
+        self.worker.wait_until("be a member", |said| {
+            let joined = said.stderr.rfind("joined as worker ");
+            (joined.is_some() && joined > said.stderr.rfind("lost the coordinator")).then_some(())
+        });
     }
 
     /// Waits for its end after the coordinator's, and checks it: told that the run is complete; or, should that have

@@ -13,6 +13,7 @@
 
 pub mod fleet;
 pub mod proxy;
+pub mod run_folder;
 pub mod subject;
 
 mod controls;
@@ -21,4 +22,5 @@ mod pump;
 pub use controls::{Direction, Facts, Traffic};
 pub use fleet::{Fleet, Member};
 pub use proxy::Proxy;
+pub use run_folder::RunFolder;
 pub use subject::Subject;

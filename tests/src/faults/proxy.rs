@@ -105,9 +105,15 @@ impl Proxy {
         self.hold_after(direction, 0);
     }
 
-    /// As [`Proxy::hold`], after `bytes` more have been delivered in `direction`.
-    pub fn hold_after(&self, direction: Direction, bytes: u64) {
-        self.shared.control(|state| state.lane(direction).budget = Some(bytes));
+    /// As [`Proxy::hold`], after `bytes` more have been delivered in `direction`. Returns how many will have been
+    /// delivered by then.
+    pub fn hold_after(&self, direction: Direction, bytes: u64) -> u64 {
+        let mut end = 0;
+        self.shared.control(|state| {
+            state.lane(direction).budget = Some(bytes);
+            end = state.traffic(direction).delivered + bytes;
+        });
+        end
     }
 
     /// Holds both directions: connections stay open, and nobody hears anything.

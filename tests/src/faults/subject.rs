@@ -1,5 +1,7 @@
 //! A training run that is small and yet long enough for a fault to fall into it.
 
+use std::collections::BTreeSet;
+
 use crate::data::{Folder, Sample};
 use crate::oracle::Training;
 use crate::processes::Finished;
@@ -106,9 +108,28 @@ impl Subject {
         &self.undisturbed
     }
 
-    /// The lines of an undisturbed run that follow the costs: accuracy and digest.
-    pub fn results(&self) -> Vec<&str> {
-        let lines = self.undisturbed.lines();
-        lines.filter(|line| !line.starts_with("Cost ")).collect()
+    /// Checks what the coordinators of one run printed, all of which but the last were ended early: no cost that an
+    /// undisturbed run does not print, every cost of it at least once, and in the end its accuracy and digest.
+    ///
+    /// # Panics
+    ///
+    /// If it is otherwise.
+    #[track_caller]
+    pub fn check_resumed(&self, earlier: &[String], last: &str) {
+        let is_cost = |line: &&str| line.starts_with("Cost ");
+        let expected: BTreeSet<&str> = self.undisturbed.lines().filter(is_cost).collect();
+        let outputs = earlier.iter().map(String::as_str).chain([last]);
+        let printed: BTreeSet<&str> = outputs.flat_map(str::lines).filter(is_cost).collect();
+        let wrong: Vec<_> = printed.difference(&expected).collect();
+        let missing: Vec<_> = expected.difference(&printed).collect();
+        assert!(
+            wrong.is_empty() && missing.is_empty(),
+            "wrong: {wrong:?}, missing: {missing:?}"
+        );
+        let results = |output: &str| -> Vec<String> {
+            let lines = output.lines().filter(|line| !is_cost(line));
+            lines.map(str::to_owned).collect()
+        };
+        assert_eq!(results(last), results(&self.undisturbed), "accuracy and digest");
     }
 }
