@@ -34,7 +34,7 @@ use shared::ids::Iteration;
 use shared::parameters::digest_of_le_bytes;
 use shared::{Digest, Parameters, Real};
 
-pub(crate) use policy::EXPECTED;
+pub(crate) use policy::EVERY_EXPECTED;
 
 pub use configuration::{Configuration, Difference, Origin};
 pub use error::{FormatError, IncompatibleError, LoadError, OccupiedError, RefusalReason, Refused};
