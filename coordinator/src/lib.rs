@@ -1,5 +1,6 @@
 //! Lockstep's coordinator: it cuts the training columns into shards, combines the workers' sums, and updates W and b.
 
+pub mod announce;
 pub mod checkpoint;
 pub mod cli;
 pub mod compute;
@@ -7,6 +8,7 @@ pub mod config;
 pub mod engine;
 pub mod fleet;
 pub mod outputs;
+pub mod port;
 pub mod predict;
 pub mod progress;
 #[expect(
@@ -16,5 +18,7 @@ pub mod progress;
 pub mod report;
 pub mod rpc;
 pub mod run;
+mod shell;
 pub mod spawn;
+pub mod stop;
 pub mod train;

@@ -7,13 +7,11 @@ use std::process::ExitCode;
 use coordinator::config::{Command, TrainConfig, parse};
 use coordinator::predict::{PredictError, predict};
 use coordinator::progress::{Progress, log_to_stderr};
-use coordinator::run::StopSignal;
+use coordinator::stop::stop_signals;
 use coordinator::train::{TrainError, train};
 use settings::Verbosity;
 use shared::atomic_file::WriteError;
 use shared::dataset::write_demo;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 /// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
 /// kernel each time and has them cleared again.
@@ -66,27 +64,6 @@ fn run_training(config: &TrainConfig) -> ExitCode {
     };
     progress.finish();
     ended(result, TrainError::hint, TrainError::exit_code)
-}
-
-/// The signals by which the user stops a run. The second one ends the program at once.
-fn stop_signals() -> mpsc::UnboundedReceiver<StopSignal> {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        let mut signals = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
-            (Ok(interrupts), Ok(terminations)) => (interrupts, terminations),
-            (Err(error), _) | (_, Err(error)) => return tracing::warn!("signals cannot be received: {error}"),
-        };
-        for count in 1.. {
-            let signal = tokio::select! {
-                _ = signals.0.recv() => StopSignal::Interrupt,
-                _ = signals.1.recv() => StopSignal::Terminate,
-            };
-            if count > 1 || sender.send(signal).is_err() {
-                std::process::exit(i32::from(signal.exit_code()));
-            }
-        }
-    });
-    receiver
 }
 
 /// Tells of an error, if there is one.

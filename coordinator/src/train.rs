@@ -1,5 +1,7 @@
 //! `coordinator`: from the configuration to a trained network and its outputs.
 
+mod beginning;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -16,21 +18,21 @@ use shared::predict::accuracy;
 use shared::shard::ShardError;
 use shared::tree::TreeError;
 use shared::{AnyParameters, BlockColumns, Dataset, LayerSizes, Parameters, Precision, Real, Shard, Tree};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::checkpoint::{
-    CheckpointEvery, Configuration, IncompatibleError, LoadError, OccupiedError, Refused, Store, Writer,
-};
+use crate::checkpoint::{Configuration, IncompatibleError, LoadError, OccupiedError, Writer};
 use crate::compute::{Compute, Computed, Descent, SumSource};
-use crate::config::{Fleet, SpawnConfig, TrainConfig, TrainingData};
+use crate::config::{Fleet, TrainConfig, TrainingData};
 use crate::engine::Audit;
-use crate::fleet::RemoteFleet;
 use crate::outputs;
+use crate::port::Port;
 use crate::predict::Predictions;
 use crate::progress::{Progress, human};
-use crate::run::{RunError, RunSetup, StopSignal, Trained, run};
-use crate::spawn::{SpawnError, SpawnedWorkers};
+use crate::run::{RunError, RunSetup, Trained, run};
+use crate::spawn::SpawnError;
+use crate::stop::StopSignal;
+
+use beginning::{Beginning, begin};
 
 /// What made a training run impossible or broke it.
 #[derive(Debug, thiserror::Error)]
@@ -264,54 +266,6 @@ where
     finish(config, &data, &run_facts, &trained, progress)
 }
 
-/// Where a run begins.
-struct Beginning<T> {
-    parameters: Parameters<T>,
-    /// J of the iterations that were made before.
-    costs: Vec<f64>,
-}
-
-/// From the seed, or from the newest checkpoint if the user wants to go on from it; and where checkpoints go.
-fn begin<T: Real>(
-    config: &TrainConfig,
-    configuration: &Configuration,
-) -> Result<(Beginning<T>, Option<(CheckpointEvery, Store)>), TrainError> {
-    let anew = || Beginning {
-        parameters: config.initialisation.parameters(&configuration.sizes, config.seed),
-        costs: Vec::new(),
-    };
-    let Some(checkpoints) = &config.checkpoints else {
-        return Ok((anew(), None));
-    };
-    let store = Store::new(&checkpoints.run_folder, checkpoints.keep);
-    if !checkpoints.resume {
-        store.begin_anew()?;
-        return Ok((anew(), Some((checkpoints.every, store))));
-    }
-    let warn = |refused: &[Refused]| {
-        refused
-            .iter()
-            .for_each(|refused| tracing::warn!("passed over {refused}"))
-    };
-    let loaded = store.load_newest().inspect_err(|error| warn(error.refused()))?;
-    warn(&loaded.refused);
-    loaded.expect(configuration, config.iterations)?;
-    let checkpoint = &loaded.checkpoint;
-    tracing::info!(
-        "going on from {}, after {} of {} iterations",
-        loaded.path.display(),
-        checkpoint.updates(),
-        config.iterations
-    );
-    let beginning = Beginning {
-        parameters: checkpoint
-            .parameters()
-            .expect("a checkpoint that fits the run has its precision"),
-        costs: checkpoint.costs().to_vec(),
-    };
-    Ok((beginning, Some((checkpoints.every, store))))
-}
-
 /// The silence after which either side takes the other for lost. Without workers nobody is silent.
 fn worker_timeout(fleet: Fleet) -> Duration {
     match fleet {
@@ -327,62 +281,6 @@ fn audit(config: &TrainConfig) -> Option<Audit> {
             seed: config.seed,
         }),
         _ => None,
-    }
-}
-
-/// A port on which workers can join.
-struct Port {
-    listener: TcpListener,
-    address: SocketAddr,
-    workers: NonZeroUsize,
-    min_workers: NonZeroUsize,
-    spawn: Option<SpawnConfig>,
-}
-
-impl Port {
-    /// Opens the port, if the fleet is not this process itself.
-    async fn open(fleet: Fleet) -> Result<Option<Self>, TrainError> {
-        let Fleet::Remote {
-            workers,
-            min_workers,
-            listen,
-            spawn,
-            ..
-        } = fleet
-        else {
-            return Ok(None);
-        };
-        let failed = |error| TrainError::Listen { address: listen, error };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(Some(Self {
-            listener,
-            address,
-            workers,
-            min_workers,
-            spawn,
-        }))
-    }
-
-    /// Says where it is, and starts workers if the coordinator is to do so.
-    fn gather(self) -> Result<RemoteFleet, SpawnError> {
-        let Self {
-            listener,
-            address,
-            workers,
-            min_workers,
-            spawn,
-        } = self;
-        tracing::info!("listening on {address}");
-        let start =
-            |spawn: SpawnConfig| SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address);
-        let spawned = spawn.map(start).transpose()?;
-        Ok(RemoteFleet {
-            first: workers.get(),
-            least: min_workers.get(),
-            listener,
-            spawned,
-        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Conversions between messages and wire.
 
+mod enums;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,9 +9,7 @@ use shared::ids::{Iteration, WorkerId};
 use shared::{BlockColumns, BlockSet, Digest, ElementType, LayerSizes, LeafRange, Precision, Tree};
 
 use crate::error::MessageError;
-use crate::message::{
-    Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, Run, SumChunk, TensorChunk, Welcome,
-};
+use crate::message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Run, SumChunk, TensorChunk, Welcome};
 use crate::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
 use crate::{MAX_BLOCK_RANGES, MAX_CHUNK_BYTES, MAX_NAME_CHARACTERS, PROTOCOL_VERSION};
 
@@ -314,94 +314,6 @@ fn tensor_chunk(message: &'static str, offset: u64, data: Bytes) -> Result<Tenso
         return Err(MessageError::field(message, "data", found, "1 to 262144 bytes"));
     }
     Ok(TensorChunk { offset, data })
-}
-
-impl From<Precision> for wire::Precision {
-    fn from(precision: Precision) -> Self {
-        match precision {
-            Precision::F64 => Self::F64,
-            Precision::F32 => Self::F32,
-        }
-    }
-}
-
-impl TryFrom<wire::Precision> for Precision {
-    type Error = MessageError;
-
-    fn try_from(precision: wire::Precision) -> Result<Self, MessageError> {
-        match precision {
-            wire::Precision::F64 => Ok(Self::F64),
-            wire::Precision::F32 => Ok(Self::F32),
-            wire::Precision::Unspecified => Err(MessageError::field(
-                "Run",
-                "precision",
-                "an unknown precision",
-                "PRECISION_F64 or PRECISION_F32",
-            )),
-        }
-    }
-}
-
-impl From<ElementType> for wire::ElementType {
-    fn from(element_type: ElementType) -> Self {
-        match element_type {
-            ElementType::U8 => Self::U8,
-            ElementType::I8 => Self::I8,
-            ElementType::I16 => Self::I16,
-            ElementType::I32 => Self::I32,
-            ElementType::I64 => Self::I64,
-            ElementType::F32 => Self::F32,
-            ElementType::F64 => Self::F64,
-        }
-    }
-}
-
-impl TryFrom<wire::ElementType> for ElementType {
-    type Error = MessageError;
-
-    fn try_from(element_type: wire::ElementType) -> Result<Self, MessageError> {
-        match element_type {
-            wire::ElementType::U8 => Ok(Self::U8),
-            wire::ElementType::I8 => Ok(Self::I8),
-            wire::ElementType::I16 => Ok(Self::I16),
-            wire::ElementType::I32 => Ok(Self::I32),
-            wire::ElementType::I64 => Ok(Self::I64),
-            wire::ElementType::F32 => Ok(Self::F32),
-            wire::ElementType::F64 => Ok(Self::F64),
-            wire::ElementType::Unspecified => Err(MessageError::field(
-                "Run",
-                "element_type",
-                "an unknown element type",
-                "one of ElementType",
-            )),
-        }
-    }
-}
-
-impl From<Reason> for wire::Reason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::ProtocolVersion => Self::ProtocolVersion,
-            Reason::RunIsFull => Self::RunIsFull,
-            Reason::Misconduct => Self::Misconduct,
-            Reason::RunFailed => Self::RunFailed,
-            Reason::Silence => Self::Silence,
-            Reason::Other => Self::Unspecified,
-        }
-    }
-}
-
-impl From<wire::Reason> for Reason {
-    fn from(reason: wire::Reason) -> Self {
-        match reason {
-            wire::Reason::ProtocolVersion => Self::ProtocolVersion,
-            wire::Reason::RunIsFull => Self::RunIsFull,
-            wire::Reason::Misconduct => Self::Misconduct,
-            wire::Reason::RunFailed => Self::RunFailed,
-            wire::Reason::Silence => Self::Silence,
-            wire::Reason::Unspecified => Self::Other,
-        }
-    }
 }
 
 #[cfg(test)]

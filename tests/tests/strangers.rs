@@ -73,6 +73,7 @@ fn hello(protocol_version: u32, name: &str) -> Option<Message> {
         protocol_version,
         name: name.to_owned(),
         threads: 1,
+        held: None,
     }))
 }
 
@@ -175,7 +176,7 @@ async fn a_member_that_sends_an_impossible_sum_is_dismissed_by_name_and_the_run_
     let (cluster, expected) = waiting_for_the_second(&folder);
     let mut member = Stranger::connect(&cluster.address).await;
     member.say(hello(1, "liar")).await;
-    let mut blocks = None;
+    let mut blocks = Vec::new();
     loop {
         match member.hear().await {
             Some(Answer::Assignment(assignment)) => {
@@ -187,7 +188,7 @@ async fn a_member_that_sends_an_impossible_sum_is_dismissed_by_name_and_the_run_
             None => panic!("the stream ended before the first parameters"),
         }
     }
-    let blocks = blocks.expect("there are blocks for two workers");
+    let blocks = blocks.first().expect("there are blocks for two workers");
     let sum = wire::SumChunk {
         iteration: 7,
         first_block: blocks.first_block,

@@ -3,8 +3,12 @@
 
 pub mod backoff;
 pub mod cli;
+pub mod clock;
 pub mod compute;
 pub mod config;
+pub mod error;
 pub mod rpc;
 pub mod run;
 pub mod session;
+mod shell;
+pub mod stop;

@@ -8,7 +8,9 @@ use proto::MAX_NAME_CHARACTERS;
 use settings::Verbosity;
 use tracing_subscriber::EnvFilter;
 use worker::config::{Command, WorkConfig, parse};
+use worker::error::WorkError;
 use worker::run::WorkSetup;
+use worker::stop::stop_signal;
 
 /// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
 /// kernel each time and has them cleared again.
@@ -67,11 +69,16 @@ fn failed(error: &str, hint: Option<String>, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Ends when standard input closes, if that means that the process which started this one is gone; else never.
-async fn shutdown(when_stdin_closes: bool) {
-    if !when_stdin_closes {
-        return std::future::pending().await;
+/// What ends the work from outside: a signal, or standard input that closes, if that means that the process which started
+/// this one is gone.
+async fn shutdown(when_stdin_closes: bool) -> WorkError {
+    tokio::select! {
+        signal = stop_signal() => WorkError::Stopped(signal),
+        () = stdin_closes(), if when_stdin_closes => WorkError::Orphaned,
     }
+}
+
+async fn stdin_closes() {
     let (sender, closed) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());

@@ -1,6 +1,7 @@
 //! The worker's side of the wire.
 
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use proto::grpc::{self, IncomingBody};
@@ -55,6 +56,14 @@ pub enum ConnectError {
         /// What was seen.
         reason: String,
     },
+    /// The connection broke before an answer came.
+    #[error("the connection to {address} broke while joining: {reason}")]
+    Broken {
+        /// The address.
+        address: String,
+        /// What was seen.
+        reason: String,
+    },
     /// Something answers, but it is no coordinator.
     #[error("what listens at {address} is not a Lockstep coordinator: {reason}")]
     NotACoordinator {
@@ -71,6 +80,9 @@ impl ConnectError {
         match self {
             Self::Unreachable { .. } => {
                 "start the coordinator first; it prints the address it listens on, which --connect needs".to_owned()
+            }
+            Self::Broken { .. } => {
+                "see what the coordinator prints, and whether something on the way cuts connections".to_owned()
             }
             Self::NotACoordinator { .. } => "use the address that the coordinator prints".to_owned(),
         }
@@ -100,26 +112,64 @@ pub async fn connect(address: &str, hello: Hello) -> Result<Connection, ConnectE
     // The queue is empty, so there is room.
     let _ = outgoing.send(FromWorker::Hello(hello)).await;
     let answer = tokio::time::timeout(CONNECT_TIMEOUT, call(channel, messages)).await;
-    let answer = answer.unwrap_or_else(|_| Err(format!("it did not answer within {} s", CONNECT_TIMEOUT.as_secs())));
-    match answer {
+    let silence = || {
+        Err(NoAnswer::Broken(format!(
+            "no answer came within {} s",
+            CONNECT_TIMEOUT.as_secs()
+        )))
+    };
+    let address = address.to_owned();
+    match answer.unwrap_or_else(|_| silence()) {
         Ok(incoming) => Ok(Connection { incoming, outgoing }),
-        Err(reason) => Err(ConnectError::NotACoordinator {
-            address: address.to_owned(),
-            reason,
-        }),
+        Err(NoAnswer::Broken(reason)) => Err(ConnectError::Broken { address, reason }),
+        Err(NoAnswer::Another(reason)) => Err(ConnectError::NotACoordinator { address, reason }),
     }
 }
 
-/// Opens a stream of `messages`, or says why what listens is no coordinator.
+/// Why there is no stream.
+enum NoAnswer {
+    /// The connection broke.
+    Broken(String),
+    /// What listens is no coordinator.
+    Another(String),
+}
+
+impl From<tonic::transport::Error> for NoAnswer {
+    fn from(error: tonic::transport::Error) -> Self {
+        let reason = root_cause(&error);
+        if is_broken(&error) {
+            Self::Broken(reason)
+        } else {
+            Self::Another(reason)
+        }
+    }
+}
+
+/// Whether it was the connection that failed, and not what came over it.
+fn is_broken(error: &(dyn std::error::Error + 'static)) -> bool {
+    let kind =
+        |error: &(dyn std::error::Error + 'static)| error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let broken = matches!(
+        kind(error),
+        Some(
+            ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+        )
+    );
+    broken || error.source().is_some_and(is_broken)
+}
+
+/// Opens a stream of `messages`.
 async fn call(
     mut channel: Channel,
     messages: mpsc::Receiver<wire::WorkerMessage>,
-) -> Result<IncomingBody<wire::CoordinatorMessage>, String> {
-    let broken = |error: tonic::transport::Error| root_cause(&error);
-    poll_fn(|context| channel.poll_ready(context)).await.map_err(broken)?;
+) -> Result<IncomingBody<wire::CoordinatorMessage>, NoAnswer> {
+    poll_fn(|context| channel.poll_ready(context)).await?;
     let request = grpc::client::request(ReceiverStream::new(messages));
-    let response = channel.call(request).await.map_err(broken)?;
-    grpc::client::accept(response).map_err(|status| status.message().to_owned())
+    let response = channel.call(request).await?;
+    grpc::client::accept(response).map_err(|status| NoAnswer::Another(status.message().to_owned()))
 }
 
 /// The error that all others only pass on, such as `Connection refused (os error 111)`.

@@ -117,7 +117,7 @@ impl Store {
     pub fn load_newest(&self) -> Result<Loaded, LoadError> {
         let mut named = match self.list() {
             Ok((named, _)) => named,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if is_missing(&error) => Vec::new(),
             Err(reason) => {
                 let folder = self.folder.clone();
                 return Err(LoadError::Unreadable { folder, reason });
@@ -244,6 +244,11 @@ impl Loaded {
             differences,
         })
     }
+}
+
+/// Whether there can be no checkpoints because there is no such folder.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// The name of the file of a checkpoint after `updates`.

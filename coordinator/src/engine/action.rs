@@ -105,8 +105,11 @@ pub enum Report {
         /// How many are needed.
         needed: usize,
     },
-    /// All workers hold their columns.
-    Begins,
+    /// The workers hold their columns.
+    Begins {
+        /// How many of them do not yet; they join later.
+        waiting: usize,
+    },
     /// The batch has fewer blocks than the run has workers.
     Idle {
         /// Workers without blocks.

@@ -8,11 +8,12 @@ use shared::plan::work;
 use shared::{BlockSet, LeafRange};
 
 use super::action::{Action, Report};
+use super::config::FleetSize;
 use super::member::Accepted;
 use super::round::{Round, Unasked};
 use super::sharing::hold_also;
 use super::time::RunTime;
-use super::training::{Engine, FleetSize, Phase};
+use super::training::{Engine, Phase};
 
 /// A node of fewer columns than this is not worth halving: what an answer costs on the wire outweighs what is gained.
 const DIVISIBLE_COLUMNS: usize = 192;

@@ -18,6 +18,7 @@
 
 mod action;
 mod audit;
+mod config;
 mod event;
 mod failure;
 mod iteration;
@@ -31,12 +32,13 @@ mod watch;
 
 pub use action::{Action, NodeAnswers, Report};
 pub use audit::Audit;
+pub use config::{EngineConfig, FleetSize, MAX_WORKERS};
 pub use event::{Event, Noticed, WrongSums};
 pub use failure::RunFailure;
 pub use member::{Member, SumShape};
 pub use roster::Roster;
 pub use time::{RunTime, Timing};
-pub use training::{Engine, EngineConfig, FleetSize, MAX_WORKERS};
+pub use training::Engine;
 
 #[cfg(test)]
 mod tests;

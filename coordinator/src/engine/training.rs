@@ -4,66 +4,22 @@ use std::time::Duration;
 
 use proto::{Dismissal, Hello, Reason};
 use shared::ids::{Iteration, WorkerId};
-use shared::{BlockColumns, BlockSet, Digest, LeafRange, Tree};
+use shared::{BlockSet, LeafRange};
 
 use super::action::{Action, Report};
-use super::audit::Audit;
+use super::config::{EngineConfig, FleetSize, MAX_WORKERS};
 use super::event::{Event, Noticed, WrongSums};
 use super::failure::RunFailure;
-use super::member::{Member, SumShape};
+use super::member::Member;
 use super::roster::Roster;
 use super::round::Round;
 use super::sharing::Sharing;
 use super::time::{RunTime, Timing};
 use super::watch::Watch;
-use crate::checkpoint::{Attempt, CheckpointEvery, Outcome};
-
-/// The most workers that a run can have at one time.
-pub const MAX_WORKERS: usize = 4096;
+use crate::checkpoint::{Attempt, Outcome};
 
 /// How long an iteration may still take when the user wants to stop.
 const LAST_ITERATION: Duration = Duration::from_secs(1);
-
-/// What the engine must know of the run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EngineConfig {
-    /// Where the arithmetic is done.
-    pub fleet: FleetSize,
-    /// The iteration to begin with: 0, or where an earlier run left off.
-    pub first: Iteration,
-    /// The number of updates in all, at least 1.
-    pub iterations: u64,
-    /// The blocks of the batch.
-    pub tree: Tree,
-    /// The most columns in a block, from which the tree was made.
-    pub block_columns: BlockColumns,
-    /// The digest of the training data.
-    pub data: Digest,
-    /// Bytes of one column.
-    pub column_bytes: usize,
-    /// The shape of every node's sums.
-    pub shape: SumShape,
-    /// The silence after which a worker counts as lost.
-    pub worker_timeout: Duration,
-    /// What is computed twice, if anything.
-    pub audit: Option<Audit>,
-    /// When to write down the state.
-    pub checkpoints: Option<CheckpointEvery>,
-}
-
-/// Where the arithmetic is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FleetSize {
-    /// In the coordinator's own process.
-    Here,
-    /// By workers.
-    Workers {
-        /// How many must have joined before the first iteration, at least 1.
-        first: usize,
-        /// How many there must be to go on, at least 1.
-        least: usize,
-    },
-}
 
 /// The state of a run.
 #[derive(Clone, Debug)]
@@ -88,8 +44,8 @@ pub struct Engine {
 pub(super) enum Phase {
     /// Workers, before the first iteration.
     Gathering { needed: usize },
-    /// Workers that receive their columns, before the first iteration.
-    Preparing,
+    /// Workers that receive their columns, before the first iteration; not beyond a time, once half of them are ready.
+    Preparing { until: Option<RunTime> },
     /// The workers' sums.
     Sums(Round),
     /// The update, or the whole computation if it is done here.
@@ -136,13 +92,14 @@ impl Engine {
 
     /// When [`Event::DeadlinePassed`] is due, unless something else happens before; `None` once the run is over.
     pub fn next_deadline(&self) -> Option<RunTime> {
-        let repeat_at = match &self.phase {
+        let phase = match &self.phase {
             Phase::Over => return None,
+            Phase::Preparing { until } => *until,
             Phase::Sums(round) => round.repeat_at().filter(|_| self.has_idle_worker()),
             _ => None,
         };
         let watch = self.watch.next_deadline(&self.roster);
-        [repeat_at, self.stop_by].into_iter().flatten().chain([watch]).min()
+        [phase, self.stop_by].into_iter().flatten().chain([watch]).min()
     }
 
     /// Takes note of something that happened, and returns what is to be done.
@@ -196,7 +153,7 @@ impl Engine {
         }
         actions.push(Action::Report(Report::Joined { worker, name }));
         match self.phase {
-            Phase::Preparing => actions.extend(self.prepare(now)),
+            Phase::Preparing { .. } => actions.extend(self.prepare(now)),
             Phase::Sums(_) => actions.extend(self.ask_for_rest(now)),
             Phase::Paused(iteration) => actions.extend(self.begin(iteration, now)),
             _ => {}
@@ -220,7 +177,7 @@ impl Engine {
 
     /// Shares the blocks out among all members, before the first iteration.
     fn prepare(&mut self, now: RunTime) -> Vec<Action> {
-        self.phase = Phase::Preparing;
+        self.phase = Phase::Preparing { until: None };
         let mut actions = self.sharing.share_among_all(&self.config.tree, &mut self.roster);
         let (idle, blocks) = (self.sharing.idle(), self.config.tree.leaves());
         if idle > 0 {
@@ -230,11 +187,24 @@ impl Engine {
         actions
     }
 
+    /// Begins the first iteration when all members hold their columns, or when half of them have held theirs for the
+    /// worker timeout: a slow line delays its own worker, and not the run.
     fn begin_if_prepared(&mut self, now: RunTime) -> Vec<Action> {
-        if self.roster.members().any(|(_, member)| member.unready > 0) {
+        let Phase::Preparing { until } = &mut self.phase else {
             return Vec::new();
+        };
+        let waiting = self.roster.members().filter(|(_, member)| member.unready > 0).count();
+        if waiting * 2 <= self.roster.len() {
+            until.get_or_insert(RunTime(now.0 + self.config.worker_timeout));
         }
-        let mut actions = vec![Action::Report(Report::Begins)];
+        let mut actions = Vec::new();
+        if waiting > 0 {
+            if until.is_none_or(|until| now < until) {
+                return actions;
+            }
+            self.sharing = Sharing::default();
+        }
+        actions.push(Action::Report(Report::Begins { waiting }));
         actions.extend(self.begin(self.config.first, now));
         actions
     }
@@ -248,10 +218,7 @@ impl Engine {
             return self.misconduct(worker, "found Ready, which no assignment asked for".to_owned(), now);
         }
         member.unready -= 1;
-        match self.phase {
-            Phase::Preparing => self.begin_if_prepared(now),
-            _ => Vec::new(),
-        }
+        self.begin_if_prepared(now)
     }
 
     fn updated(&mut self, iteration: Iteration, cost: f64, wrong: Vec<WrongSums>, now: RunTime) -> Vec<Action> {
@@ -342,6 +309,7 @@ impl Engine {
             let explanation = format!("nothing was heard of it for {timeout:?}");
             actions.extend(self.drop_member(worker, Reason::Silence, explanation, now));
         }
+        actions.extend(self.begin_if_prepared(now));
         actions.extend(self.repeat_late_work(now));
         actions
     }
@@ -373,7 +341,16 @@ impl Engine {
         let Some(member) = self.roster.remove(worker) else {
             return Vec::new();
         };
-        let mut actions = vec![dismiss(worker, member.name, reason, explanation)];
+        let mut actions = Vec::new();
+        if reason == Reason::Silence {
+            actions.push(Action::Report(Report::Lost {
+                worker,
+                name: member.name.clone(),
+                iteration: self.iteration(),
+                reason: explanation.clone(),
+            }));
+        }
+        actions.push(dismiss(worker, member.name, reason, explanation));
         if let Phase::Gathering { needed } = self.phase {
             let joined = self.roster.len();
             actions.push(Action::Report(Report::Gathering { joined, needed }));
@@ -386,8 +363,8 @@ impl Engine {
     fn do_without(&mut self, worker: WorkerId, now: RunTime) -> Vec<Action> {
         self.sharing.forget(worker);
         match &mut self.phase {
-            Phase::Preparing if self.roster.is_empty() => self.begin(self.config.first, now),
-            Phase::Preparing => self.prepare(now),
+            Phase::Preparing { .. } if self.roster.is_empty() => self.begin(self.config.first, now),
+            Phase::Preparing { .. } => self.prepare(now),
             Phase::Sums(round) => {
                 round.forget(worker);
                 self.ask_for_rest(now)
@@ -401,7 +378,7 @@ impl Engine {
         match &self.phase {
             Phase::Sums(round) => Some(round.iteration),
             Phase::Update(iteration) | Phase::Paused(iteration) => Some(*iteration),
-            Phase::Gathering { .. } | Phase::Preparing | Phase::Over => None,
+            Phase::Gathering { .. } | Phase::Preparing { .. } | Phase::Over => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Tests of the module above.
 
 use super::*;
+use crate::message::Reason;
 use proptest::prelude::*;
 use prost::Message as _;
 

@@ -108,7 +108,7 @@ fn rust_log_decides_what_is_logged() {
         process.finish().expect_code(0).stderr
     };
     assert_eq!(logged("error", &[]), "");
-    assert!(logged("coordinator=debug", &[]).contains("worker 0 gets columns 0.."));
+    assert!(logged("coordinator=debug", &[]).contains("worker 0 is to hold blocks 0.."));
     assert!(
         logged("coordinator=info", &["-q"]).contains("listening on"),
         "RUST_LOG wins over -q"
@@ -132,7 +132,7 @@ fn the_output_folder_gets_whole_files_only() {
     for entry in folder.path("out").read_dir().unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         assert!(
-            ["costs.csv", "model.h5", "report.html"].contains(&name.as_str()),
+            ["checkpoints", "costs.csv", "model.h5", "report.html"].contains(&name.as_str()),
             "{name} was left behind"
         );
     }

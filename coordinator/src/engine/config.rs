@@ -1,0 +1,54 @@
+//! What the engine must know of a run.
+
+use std::time::Duration;
+
+use shared::ids::Iteration;
+use shared::{BlockColumns, Digest, Tree};
+
+use super::audit::Audit;
+use super::member::SumShape;
+use crate::checkpoint::CheckpointEvery;
+
+/// The most workers that a run can have at one time.
+pub const MAX_WORKERS: usize = 4096;
+
+/// What the engine must know of the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineConfig {
+    /// Where the arithmetic is done.
+    pub fleet: FleetSize,
+    /// The iteration to begin with: 0, or where an earlier run left off.
+    pub first: Iteration,
+    /// The number of updates in all, at least 1.
+    pub iterations: u64,
+    /// The blocks of the batch.
+    pub tree: Tree,
+    /// The most columns in a block, from which the tree was made.
+    pub block_columns: BlockColumns,
+    /// The digest of the training data.
+    pub data: Digest,
+    /// Bytes of one column.
+    pub column_bytes: usize,
+    /// The shape of every node's sums.
+    pub shape: SumShape,
+    /// The silence after which a worker counts as lost.
+    pub worker_timeout: Duration,
+    /// What is computed twice, if anything.
+    pub audit: Option<Audit>,
+    /// When to write down the state.
+    pub checkpoints: Option<CheckpointEvery>,
+}
+
+/// Where the arithmetic is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FleetSize {
+    /// In the coordinator's own process.
+    Here,
+    /// By workers.
+    Workers {
+        /// How many must have joined before the first iteration, at least 1.
+        first: usize,
+        /// How many there must be to go on, at least 1.
+        least: usize,
+    },
+}

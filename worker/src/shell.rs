@@ -1,0 +1,247 @@
+//! What a session's actions are performed with.
+
+use std::sync::mpsc as sync_mpsc;
+
+use bytes::Bytes;
+use proto::tensor::chunks;
+use proto::{FromWorker, Reason, Run, SumChunk};
+use shared::ids::{Iteration, WorkerId};
+use shared::{AnyParameters, BlockSet, Digest, LeafRange};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::compute::{Membership, Order, Ordered, Outcome, store};
+use crate::error::WorkError;
+use crate::rpc::{self, Connection, Outgoing, StreamEnd};
+use crate::session::{Action, Event, Holdings, Session};
+
+/// How often a worker says how many iterations it has done.
+const REPORT_EVERY: u64 = 100;
+
+/// What is queued for the coordinator.
+#[derive(Debug)]
+pub(crate) enum Send {
+    Message(FromWorker),
+    Sums {
+        iteration: Iteration,
+        node: LeafRange,
+        sums: Bytes,
+        number_bytes: usize,
+    },
+}
+
+/// Sends what is queued, cut into chunks, until the coordinator is gone or the queue is dropped.
+pub(crate) fn start_sending(outgoing: Outgoing) -> mpsc::UnboundedSender<Send> {
+    let (sender, mut queue) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(send) = queue.recv().await {
+            match send {
+                Send::Message(message) => {
+                    if outgoing.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                Send::Sums {
+                    iteration,
+                    node,
+                    sums,
+                    number_bytes,
+                } => {
+                    for chunk in chunks(&sums, number_bytes) {
+                        let message = FromWorker::Sum(SumChunk { iteration, node, chunk });
+                        if outgoing.send(message).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    });
+    sender
+}
+
+/// What the actions are performed with.
+pub(crate) struct Shell {
+    pub(crate) clock: Clock,
+    pub(crate) membership: Membership,
+    pub(crate) orders: sync_mpsc::Sender<Ordered>,
+    pub(crate) outcomes: mpsc::UnboundedReceiver<(Membership, Outcome)>,
+    pub(crate) sends: mpsc::UnboundedSender<Send>,
+    /// Parameters that are arriving.
+    pub(crate) incoming: Option<AnyParameters>,
+    /// Memory for the next ones.
+    pub(crate) spare: Option<AnyParameters>,
+    /// Iterations done.
+    pub(crate) iterations: u64,
+}
+
+/// How a membership ended.
+pub(crate) enum End {
+    Complete,
+    Lost { reason: String, held: Option<Holdings> },
+    StartAfresh,
+}
+
+/// What an action means for the membership.
+enum Performed {
+    GoOn,
+    End(End),
+    /// It ends, but the coordinator may be looked for again.
+    Lost(String),
+}
+
+impl Shell {
+    /// Serves one membership to its end.
+    pub(crate) async fn serve(&mut self, connection: Connection, held: Option<Holdings>) -> Result<End, WorkError> {
+        self.membership.0 += 1;
+        self.incoming = None;
+        let mut incoming = connection.incoming;
+        let mut session = Session::joining(held, self.clock.now());
+        let mut run: Option<Run> = None;
+        loop {
+            let event = tokio::select! {
+                message = rpc::next(&mut incoming) => match message {
+                    Ok(message) => Event::Message(message),
+                    Err(StreamEnd::Unintelligible(error)) => return Err(WorkError::Unintelligible(error)),
+                    Err(StreamEnd::Closed(reason)) => return Ok(End::Lost { reason, held: session.holdings() }),
+                },
+                Some((membership, outcome)) = self.outcomes.recv() => match outcome {
+                    // What was ordered in an earlier membership is of no use to this one.
+                    _ if membership != self.membership => continue,
+                    Outcome::Held => Event::Held,
+                    Outcome::Refused(error) => return Err(error.into()),
+                    Outcome::Spare(parameters) => {
+                        self.spare = Some(parameters);
+                        continue;
+                    }
+                    Outcome::Sums { iteration, nodes, number_bytes } => {
+                        self.send_sums(iteration, nodes, number_bytes);
+                        continue;
+                    }
+                },
+                () = self.clock.wait_until(session.next_deadline()) => Event::DeadlinePassed,
+            };
+            for action in session.handle(event, self.clock.now())? {
+                match self.perform(action, &mut run)? {
+                    Performed::GoOn => {}
+                    Performed::End(end) => return Ok(end),
+                    Performed::Lost(reason) => {
+                        let held = session.holdings();
+                        return Ok(End::Lost { reason, held });
+                    }
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action, run: &mut Option<Run>) -> Result<Performed, WorkError> {
+        match action {
+            Action::Send(message) => self.send(Send::Message(message)),
+            Action::Join {
+                worker,
+                run: joined,
+                keep_columns,
+            } => {
+                report_joined(worker, &joined, keep_columns);
+                if !keep_columns {
+                    self.order(Order::Start(Box::new(joined.clone())));
+                    self.spare = None;
+                }
+                *run = Some(joined);
+            }
+            Action::Retain(blocks) => {
+                if let Some(run) = run {
+                    report_holding(run, &blocks);
+                }
+                self.order(Order::Retain(blocks));
+            }
+            Action::Hold(shipment) => self.order(Order::Hold(shipment)),
+            Action::Store(chunk) => {
+                if let Some(run) = run {
+                    let memory = || AnyParameters::zeros(run.sizes.clone(), run.precision);
+                    let spare = &mut self.spare;
+                    let parameters = self.incoming.get_or_insert_with(|| spare.take().unwrap_or_else(memory));
+                    store(&chunk, parameters);
+                }
+            }
+            Action::Parameters(_) => {
+                if let Some(parameters) = self.incoming.take() {
+                    self.order(Order::Parameters(parameters));
+                }
+            }
+            Action::Compute(iteration, nodes) => self.order(Order::Compute(iteration, nodes)),
+            Action::Finish { iterations, digest } => {
+                report_finished(iterations, digest);
+                return Ok(Performed::End(End::Complete));
+            }
+            Action::Leave(dismissal) if dismissal.reason == Reason::Silence => {
+                return Ok(Performed::Lost(format!("it dismissed this worker: {dismissal}")));
+            }
+            Action::Leave(dismissal) => return Err(WorkError::Dismissed(dismissal)),
+            Action::GiveUp(silence) => {
+                return Ok(Performed::Lost(format!("nothing was heard of it for {silence:?}")));
+            }
+            Action::StartAfresh => return Ok(Performed::End(End::StartAfresh)),
+        }
+        Ok(Performed::GoOn)
+    }
+
+    fn send_sums(&mut self, iteration: Iteration, nodes: Vec<(LeafRange, Bytes)>, number_bytes: usize) {
+        for (node, sums) in nodes {
+            self.send(Send::Sums {
+                iteration,
+                node,
+                sums,
+                number_bytes,
+            });
+        }
+        if self.iterations <= iteration.0 {
+            self.iterations = iteration.0 + 1;
+            if self.iterations.is_multiple_of(REPORT_EVERY) {
+                tracing::info!("{} iterations done", self.iterations);
+            }
+        }
+    }
+
+    fn send(&self, send: Send) {
+        // A coordinator that is gone is noticed where its messages are awaited.
+        let _ = self.sends.send(send);
+    }
+
+    fn order(&self, order: Order) {
+        // The compute thread ends before its orders only if it panicked, and then the program ends.
+        let _ = self.orders.send((self.membership, order));
+    }
+}
+
+fn report_holding(run: &Run, blocks: &BlockSet) {
+    if blocks.is_empty() {
+        tracing::warn!("the batch has fewer blocks than the run has workers: nothing to do for this one");
+        return;
+    }
+    let columns = |range: &LeafRange| {
+        let columns = run.tree.items_of(*range);
+        format!("{}..{}", columns.start, columns.end)
+    };
+    let columns: Vec<_> = blocks.ranges().iter().map(columns).collect();
+    tracing::info!("holds columns {} (blocks {blocks})", columns.join(", "));
+}
+
+fn report_joined(worker: WorkerId, run: &Run, keeps_columns: bool) {
+    let kept = if keeps_columns {
+        "; its columns are still here"
+    } else {
+        ""
+    };
+    tracing::info!(
+        "joined as worker {worker}: network {} in {}, {} columns, {} iterations{kept}",
+        run.sizes,
+        run.precision,
+        run.tree.items(),
+        run.iterations
+    );
+}
+
+fn report_finished(iterations: u64, digest: Digest) {
+    tracing::info!("the run is complete: {iterations} iterations, parameters digest {digest}");
+}
