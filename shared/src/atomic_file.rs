@@ -131,7 +131,7 @@ pub fn make_folder(path: &Path) -> Result<(), WriteError> {
     })
 }
 
-/// Whether `path` is a file that [`write`] began for a file whose name fits `is_name`, as one stays behind if the process
+/// Whether `path` is a file that [`write()`] began for a file whose name fits `is_name`, as one stays behind if the process
 /// is killed meanwhile.
 pub fn is_unfinished(path: &Path, is_name: impl FnOnce(&str) -> bool) -> bool {
     let name = || {

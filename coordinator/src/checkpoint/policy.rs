@@ -88,11 +88,11 @@ impl fmt::Display for CheckpointEvery {
 
 /// A text that does not say how often.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("found `{0}`, expected {EXPECTED}")]
+#[error("found `{0}`, expected {EVERY_EXPECTED}")]
 pub struct ParseCheckpointEveryError(pub String);
 
 /// What would be expected.
-pub(crate) const EXPECTED: &str =
+pub(crate) const EVERY_EXPECTED: &str =
     "a number of iterations such as `100`, or a duration such as `500ms`, `30s`, `5m` or `1h`, both above 0";
 
 impl FromStr for CheckpointEvery {
@@ -150,7 +150,7 @@ mod tests {
         ] {
             let error = text.parse::<CheckpointEvery>().unwrap_err();
             assert_eq!(error, ParseCheckpointEveryError(text.to_owned()));
-            assert_eq!(error.to_string(), format!("found `{text}`, expected {EXPECTED}"));
+            assert_eq!(error.to_string(), format!("found `{text}`, expected {EVERY_EXPECTED}"));
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use settings::{Mistaken, Reader};
 
 use super::is_same;
-use crate::checkpoint::{CheckpointEvery, EXPECTED};
+use crate::checkpoint::{CheckpointEvery, EVERY_EXPECTED};
 
 /// How often a checkpoint is written if the user does not say. A time costs the same share of a run however long its
 /// iterations are, one write in 30 s is nothing to any disk, and 30 s of work are nothing to lose.
@@ -43,7 +43,7 @@ pub(super) struct Outputs {
 /// Reads every setting before it returns, so that all mistakes are noted.
 pub(super) fn read(reader: &mut Reader) -> Result<Outputs, Mistaken> {
     let out = reader.path("out", "the path of a folder");
-    let every = reader.read_optional("checkpoint-every", EXPECTED, |text| text.parse().ok());
+    let every = reader.read_optional("checkpoint-every", EVERY_EXPECTED, |text| text.parse().ok());
     let keep = reader.whole_number("keep-checkpoints", 1..=MAX_KEEP);
     let resume = reader.path("resume", "the path of a run's --out folder");
     let (out, resume) = (out?, resume?);
