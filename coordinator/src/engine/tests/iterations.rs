@@ -97,10 +97,11 @@ fn a_cost_that_is_not_finite_fails_the_run_in_its_iteration() {
     }
 }
 
-/// The checkpoints ordered in a run of 10 iterations that take 4 s each.
-fn checkpoints(config: EngineConfig) -> Vec<u64> {
+/// The checkpoints ordered in a run of 10 iterations that take 4 s each. `written` says what comes of each, if it is
+/// known before the next update.
+fn checkpoints(config: EngineConfig, written: impl Fn(u64) -> Option<bool>) -> Vec<u64> {
     let mut engine = training_with(config.clone(), 1);
-    let mut saved = Vec::new();
+    let mut ordered = Vec::new();
     for iteration in config.first.0..config.iterations {
         let now = at(2.0 + 4.0 * (iteration - config.first.0 + 1) as f64);
         engine.handle(answer(0, iteration, (0, 3)), now);
@@ -108,47 +109,57 @@ fn checkpoints(config: EngineConfig) -> Vec<u64> {
         // The state is that before the next iteration's order, and the cost of the last update has been said.
         if let [
             Action::ReportCost { .. },
-            Action::SaveCheckpoint { iterations },
+            Action::SaveCheckpoint { updates },
             Action::Broadcast { .. },
             ..,
-        ] = actions.as_slice()
+        ] = *actions.as_slice()
         {
-            assert_eq!(*iterations, iteration + 1);
-            saved.push(*iterations);
+            assert_eq!(updates, iteration + 1);
+            ordered.push(updates);
+            if let Some(saved) = written(updates) {
+                assert_eq!(engine.handle(Event::CheckpointWritten { updates, saved }, now), []);
+            }
         } else {
-            let any = actions
-                .iter()
-                .any(|action| matches!(action, Action::SaveCheckpoint { .. }));
-            assert!(!any, "{actions:?}");
+            let orders = |action: &Action| matches!(action, Action::SaveCheckpoint { .. });
+            assert!(!actions.iter().any(orders), "{actions:?}");
         }
     }
-    saved
+    ordered
+}
+
+/// The checkpoints ordered if one is wanted `every` so often.
+fn ordered(first: u64, every: &str, written: impl Fn(u64) -> Option<bool>) -> Vec<u64> {
+    let config = EngineConfig {
+        first: Iteration(first),
+        checkpoints: every.parse().ok(),
+        ..config(1)
+    };
+    checkpoints(config, written)
 }
 
 #[test]
 fn a_checkpoint_is_ordered_whenever_as_many_updates_were_made_counted_from_the_first_of_all() {
-    let every = |updates| Some(Checkpoints::Iterations(updates));
-    let checkpoints_of = |first, every| {
-        checkpoints(EngineConfig {
-            first: Iteration(first),
-            checkpoints: every,
-            ..config(1)
-        })
-    };
-    assert_eq!(checkpoints_of(0, None), []);
-    assert_eq!(checkpoints_of(0, every(3)), [3, 6, 9]);
-    assert_eq!(checkpoints_of(4, every(3)), [6, 9]);
+    let saved = |_| Some(true);
+    assert_eq!(checkpoints(config(1), saved), []);
+    assert_eq!(ordered(0, "3", saved), [3, 6, 9]);
+    assert_eq!(ordered(4, "3", saved), [6, 9]);
     // The results of a complete run are written anyway.
-    assert_eq!(checkpoints_of(0, every(5)), [5]);
+    assert_eq!(ordered(0, "5", saved), [5]);
 }
 
 #[test]
 fn a_checkpoint_is_ordered_when_as_much_time_has_passed_since_the_last_one() {
-    let every = Some(Checkpoints::Time(Duration::from_secs(10)));
     // Updates come at 6 s, 10 s, 14 s, …
-    let config = EngineConfig {
-        checkpoints: every,
-        ..config(1)
-    };
-    assert_eq!(checkpoints(config), [2, 5, 8]);
+    assert_eq!(ordered(0, "10s", |_| Some(true)), [2, 5, 8]);
+}
+
+#[test]
+fn while_a_checkpoint_is_being_written_none_is_ordered() {
+    assert_eq!(ordered(0, "1", |_| None), [1]);
+    assert_eq!(ordered(0, "1", |updates| (updates < 3).then_some(true)), [1, 2, 3]);
+}
+
+#[test]
+fn a_checkpoint_that_was_not_saved_is_ordered_again_after_ten_seconds() {
+    assert_eq!(ordered(0, "2", |_| Some(false)), [2, 5, 8]);
 }
