@@ -175,7 +175,9 @@ impl Compute {
     }
 }
 
-struct Trainer<T> {
+/// The work of the compute thread, one order at a time: it keeps the sums that arrive, joins them and updates.
+#[derive(Debug)]
+pub struct Trainer<T> {
     descent: Descent<T>,
     /// The sums of this iteration by node and worker, as far as they have arrived.
     kept: BTreeMap<(LeafRange, WorkerId), Vec<T>>,
@@ -202,7 +204,8 @@ struct Applied<T> {
 }
 
 impl<T: Real> Trainer<T> {
-    fn new(descent: Descent<T>) -> Self {
+    /// A descent of which this process has made no update yet.
+    pub fn new(descent: Descent<T>) -> Self {
         Self {
             kept: BTreeMap::new(),
             spare: Vec::new(),
@@ -213,7 +216,8 @@ impl<T: Real> Trainer<T> {
         }
     }
 
-    fn keep(&mut self, worker: WorkerId, sum: &SumChunk) {
+    /// As [`Compute::keep`].
+    pub fn keep(&mut self, worker: WorkerId, sum: &SumChunk) {
         let numbers = self
             .kept
             .entry((sum.node, worker))
@@ -222,7 +226,16 @@ impl<T: Real> Trainer<T> {
         numbers.extend(decode::<T>(&sum.chunk.data));
     }
 
-    fn update(&mut self, iteration: Iteration, answers: Vec<NodeAnswers>) -> Result<Updated, DatasetError> {
+    /// As [`Compute::update`], in parallel on rayon's current threads.
+    ///
+    /// # Errors
+    ///
+    /// [`DatasetError`] if answers differ, and the columns that decide between them cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// If the nodes do not cover every block once, or were not all kept.
+    pub fn update(&mut self, iteration: Iteration, answers: Vec<NodeAnswers>) -> Result<Updated, DatasetError> {
         let mut wrong = Vec::new();
         let mut sums = self.compare(&answers, &mut wrong)?;
         let mut applied = self.apply(&sums);
@@ -261,7 +274,8 @@ impl<T: Real> Trainer<T> {
         }
     }
 
-    fn snapshot(&self) -> Bytes {
+    /// The parameters after the last update, encoded.
+    pub fn snapshot(&self) -> Bytes {
         if self.sent.is_empty() {
             self.pool.encode(self.descent.parameters.values().to_vec())
         } else {

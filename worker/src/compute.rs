@@ -4,6 +4,7 @@
 //!   run.rs ── Order ──▶ thread: lay columns out, or sums of nodes by rayon over blocks ── Outcome ──▶ run.rs
 //! ```
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::thread;
@@ -89,25 +90,10 @@ pub fn start(
         .build()
         .map_err(std::io::Error::other)?;
     let work = move || {
-        let mut held: Option<Held> = None;
+        let mut bench = Workbench::default();
         while let Ok((membership, order)) = inbox.recv() {
-            let outcome = match (order, &mut held) {
-                (Order::Start(run), held) => {
-                    *held = Some(Held::new(&run));
-                    continue;
-                }
-                (Order::Retain(blocks), Some(held)) => {
-                    held.retain(&blocks);
-                    continue;
-                }
-                (Order::Hold(shipment), Some(held)) => match held.hold(&shipment) {
-                    Ok(()) => Outcome::Held,
-                    Err(error) => Outcome::Refused(error),
-                },
-                (Order::Parameters(parameters), Some(held)) => Outcome::Spare(held.replace(parameters)),
-                (Order::Compute(iteration, nodes), Some(held)) => pool.install(|| held.sums(iteration, nodes)),
-                // The session asks for nothing before it has joined a run.
-                (_, None) => continue,
+            let Some(outcome) = pool.install(|| bench.perform(order)) else {
+                continue;
             };
             if outcomes.send((membership, outcome)).is_err() {
                 break;
@@ -116,6 +102,40 @@ pub fn start(
     };
     thread::Builder::new().name("compute".to_owned()).spawn(work)?;
     Ok(orders)
+}
+
+/// What the compute thread works at: the columns that are held, and the parameters.
+#[derive(Default)]
+pub struct Workbench(Option<Held>);
+
+impl Workbench {
+    /// Carries out an order, on rayon's current threads. `None` if nothing comes of it.
+    pub fn perform(&mut self, order: Order) -> Option<Outcome> {
+        match (order, &mut self.0) {
+            (Order::Start(run), held) => {
+                *held = Some(Held::new(&run));
+                None
+            }
+            (Order::Retain(blocks), Some(held)) => {
+                held.retain(&blocks);
+                None
+            }
+            (Order::Hold(shipment), Some(held)) => Some(match held.hold(&shipment) {
+                Ok(()) => Outcome::Held,
+                Err(error) => Outcome::Refused(error),
+            }),
+            (Order::Parameters(parameters), Some(held)) => Some(Outcome::Spare(held.replace(parameters))),
+            (Order::Compute(iteration, nodes), Some(held)) => Some(held.sums(iteration, nodes)),
+            // The session asks for nothing before it has joined a run.
+            (_, None) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Workbench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workbench").finish_non_exhaustive()
+    }
 }
 
 /// What is held of a run, in the precision of the run.

@@ -117,7 +117,10 @@ impl Engine {
                 {
                     continue;
                 }
-                actions.extend(self.report_pause(iteration, 1));
+                // Members that are only late will answer, and then be asked.
+                if self.roster.is_empty() {
+                    actions.extend(self.report_pause(iteration, 1));
+                }
                 return actions;
             };
             if unasked.divisible && candidates.len() > 1 && self.divide(&unasked) {

@@ -168,7 +168,7 @@ fn could_gain(tree: &Tree, roster: &Roster, shards: &BTreeMap<WorkerId, LeafRang
     })
 }
 
-/// The nanoseconds that an iteration gains by the next shards, if all speeds are known X.
+/// The nanoseconds that an iteration gains by the next shards, if all speeds are known and others are a third shorter.
 fn gain(
     tree: &Tree,
     roster: &Roster,

@@ -304,10 +304,14 @@ impl Engine {
         if self.watch.heartbeat_is_due(now) && !self.roster.is_empty() {
             actions.push(Action::Heartbeat);
         }
-        for worker in self.watch.silent(now, &self.roster) {
-            let timeout = self.config.worker_timeout;
-            let explanation = format!("nothing was heard of it for {timeout:?}");
-            actions.extend(self.drop_member(worker, Reason::Silence, explanation, now));
+        // All of them go before anyone's work is given to another.
+        let silent = self.watch.silent(now, &self.roster);
+        for &worker in &silent {
+            let explanation = format!("nothing was heard of it for {:?}", self.config.worker_timeout);
+            actions.extend(self.dismiss_member(worker, Reason::Silence, explanation));
+        }
+        for worker in silent {
+            actions.extend(self.do_without(worker, now));
         }
         actions.extend(self.begin_if_prepared(now));
         actions.extend(self.repeat_late_work(now));
@@ -334,10 +338,14 @@ impl Engine {
 
     /// What a member did wrong ends its part; what anyone else does is of no interest.
     pub(super) fn misconduct(&mut self, worker: WorkerId, what: String, now: RunTime) -> Vec<Action> {
-        self.drop_member(worker, Reason::Misconduct, what, now)
+        let mut actions = self.dismiss_member(worker, Reason::Misconduct, what);
+        if !actions.is_empty() {
+            actions.extend(self.do_without(worker, now));
+        }
+        actions
     }
 
-    fn drop_member(&mut self, worker: WorkerId, reason: Reason, explanation: String, now: RunTime) -> Vec<Action> {
+    fn dismiss_member(&mut self, worker: WorkerId, reason: Reason, explanation: String) -> Vec<Action> {
         let Some(member) = self.roster.remove(worker) else {
             return Vec::new();
         };
@@ -355,7 +363,6 @@ impl Engine {
             let joined = self.roster.len();
             actions.push(Action::Report(Report::Gathering { joined, needed }));
         }
-        actions.extend(self.do_without(worker, now));
         actions
     }
 
