@@ -51,7 +51,7 @@ fn run_training(config: &TrainConfig) -> ExitCode {
     );
     log_to_stderr(config.verbosity, Some(&progress));
     let result = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()
     {

@@ -25,9 +25,9 @@ pub use message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, R
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// The bytes of numbers in a chunk that we send. Measured: gRPC's buffers grow by copying, so that larger chunks cost more
-/// than they save.
-pub const CHUNK_BYTES: usize = 64 * 1024;
+/// The bytes of numbers in a chunk that we send: as many as may be. Every chunk is a write, two reads and a few threads
+/// to wake, and with four workers on two cores these cost more than the numbers.
+pub const CHUNK_BYTES: usize = MAX_CHUNK_BYTES;
 
 /// The most bytes of numbers in a chunk that we accept.
 pub const MAX_CHUNK_BYTES: usize = 256 * 1024;

@@ -10,6 +10,9 @@ use std::thread;
 use proto::wire;
 use proto::wire::coordinator_message::Message as Answer;
 use proto::wire::worker_message::Message;
+use shared::element::Values;
+use shared::reference::{Batch, node_sum};
+use shared::{BlockColumns, LayerSizes, LeafRange, Parameters, Tree};
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
 use tests::oracle::Training;
@@ -214,6 +217,94 @@ async fn a_member_that_sends_an_impossible_sum_is_dismissed_by_name_and_the_run_
     for worker in workers {
         worker.expect_code(0);
     }
+}
+
+/// The sums that a worker owes, by the oracle, as the messages of one iteration.
+fn sums_of(run: &wire::Run, blocks: LeafRange, parameters: &[u8], iteration: u64, sample: &Sample) -> Vec<Message> {
+    let sizes = run.layer_sizes.iter().map(|&n| n as usize).collect();
+    let block_columns = BlockColumns::new(run.block_columns as usize).expect("blocks have columns");
+    let tree = Tree::over_batch(run.columns as usize, block_columns).expect("the batch is small");
+    let numbers = parameters
+        .chunks_exact(8)
+        .map(|bytes| bytes.try_into().expect("8 bytes each"));
+    let parameters = Parameters::from_values(
+        LayerSizes::new(sizes).expect("the sizes are valid"),
+        numbers.map(f64::from_le_bytes).collect(),
+    );
+    let parameters = parameters.expect("all parameters have come");
+    let batch = Batch {
+        x: &sample.x,
+        labels: &sample.labels,
+        scale: run.scale,
+        tree: &tree,
+    };
+    let chunk = |node: LeafRange| {
+        let sums = node_sum(&parameters, batch, node).into_values();
+        Message::Sum(wire::SumChunk {
+            iteration,
+            first_block: node.first(),
+            end_block: node.end(),
+            offset: 0,
+            data: sums.into_iter().flat_map(f64::to_le_bytes).collect(),
+        })
+    };
+    tree.maximal_nodes(blocks).into_iter().map(chunk).collect()
+}
+
+#[tokio::test]
+async fn a_worker_made_with_an_ordinary_grpc_library_takes_part_with_the_same_bits() {
+    let folder = Folder::new();
+    let (cluster, expected) = waiting_for_the_second(&folder);
+    let sample = Sample::bytes(64, 9, 31);
+    let mut member = Stranger::connect(&cluster.address).await;
+    member.say(hello(1, "foreign")).await;
+    let (mut run, mut blocks, mut labels, mut columns) = (None, None, Vec::new(), Vec::new());
+    let mut parameters = Vec::new();
+    loop {
+        match member.hear().await.expect("the stream goes on until Finished") {
+            Answer::Welcome(welcome) => run = welcome.run,
+            Answer::Assignment(assignment) => {
+                blocks = assignment
+                    .blocks
+                    .and_then(|range| LeafRange::new(range.first_block, range.end_block));
+            }
+            Answer::Labels(chunk) => labels.extend_from_slice(&chunk.data),
+            Answer::Columns(chunk) => {
+                columns.extend_from_slice(&chunk.data);
+                if columns.len() == 9 * labels.len() {
+                    member.say(Some(Message::Ready(wire::Ready {}))).await;
+                }
+            }
+            Answer::Parameters(chunk) => {
+                parameters.extend_from_slice(&chunk.data);
+                let (run, blocks) = (
+                    run.as_ref().expect("Welcome came first"),
+                    blocks.expect("there are blocks"),
+                );
+                // P of 9 features, 3 hidden units and 1 output.
+                if parameters.len() == 8 * (3 * 9 + 3 + 3 + 1) {
+                    for sums in sums_of(run, blocks, &parameters, chunk.iteration, &sample) {
+                        member.say(Some(sums)).await;
+                    }
+                    parameters.clear();
+                }
+            }
+            Answer::Finished(_) => break,
+            Answer::Dismissed(dismissed) => panic!("dismissed: {}", dismissed.explanation),
+        }
+    }
+    let values = match sample.x.values() {
+        Values::U8(values) => values.as_slice(),
+        other => panic!("found {other:?}, expected bytes"),
+    };
+    assert!(
+        values.ends_with(&columns) && sample.labels.ends_with(&labels),
+        "the second half of the batch came"
+    );
+    assert!(member.hear().await.is_none(), "the stream is closed");
+    drop(member);
+    let (coordinator, _) = cluster.finish();
+    assert_eq!(coordinator.expect_code(0).stdout, expected);
 }
 
 #[test]

@@ -37,11 +37,8 @@ fn work(config: WorkConfig) -> ExitCode {
         .threads
         .or_else(|| available_parallelism().ok())
         .unwrap_or(std::num::NonZeroUsize::MIN);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    // One stream keeps one thread busy at most, and tasks on one thread wake each other without the kernel.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start threads: {error}"), None, 1),
     };

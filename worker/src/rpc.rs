@@ -203,3 +203,6 @@ pub async fn next(incoming: &mut IncomingBody<wire::CoordinatorMessage>) -> Resu
         Err(status) => Err(StreamEnd::Closed(format!("the stream broke ({})", status.message()))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,3 +10,6 @@ mod server;
 
 pub use link::{Link, ShardSource};
 pub use server::{Incoming, Server, serve};
+
+#[cfg(test)]
+mod tests;

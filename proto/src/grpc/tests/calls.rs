@@ -1,0 +1,243 @@
+//! Streams of messages as requests and responses.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, Bytes};
+use futures_core::Stream;
+use http::{HeaderMap, Request, Response};
+use http_body::{Body as HttpBody, Frame};
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::{encoded, sum};
+use crate::MAX_MESSAGE_BYTES;
+use crate::grpc::{CONTENT_TYPE, TRAIN, client, server};
+use crate::wire::{self, coordinator_message as to_worker};
+
+/// A body of given frames.
+struct Frames(std::vec::IntoIter<Result<Frame<Bytes>, Status>>);
+
+impl HttpBody for Frames {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Poll::Ready(self.0.next())
+    }
+}
+
+fn body(frames: Vec<Result<Frame<Bytes>, Status>>) -> Body {
+    Body::new(Frames(frames.into_iter()))
+}
+
+/// A stream of given messages.
+struct Messages<M>(std::vec::IntoIter<M>);
+
+impl<M: Unpin> Stream for Messages<M> {
+    type Item = M;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<M>> {
+        Poll::Ready(self.0.next())
+    }
+}
+
+/// The result of a future that has nothing to wait for.
+fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// All frames of a body: its data, and the trailers or the error that it ends with.
+fn read(body: Body) -> (Vec<u8>, Option<Result<HeaderMap, Status>>) {
+    let mut body = pin!(body);
+    let mut data = Vec::new();
+    loop {
+        let frame = now(std::future::poll_fn(|context| body.as_mut().poll_frame(context)));
+        match frame.map(|frame| frame.map(Frame::into_data)) {
+            Some(Ok(Ok(piece))) => data.extend_from_slice(piece.chunk()),
+            Some(Ok(Err(frame))) => return (data, Some(Ok(frame.into_trailers().unwrap()))),
+            Some(Err(status)) => return (data, Some(Err(status))),
+            None => return (data, None),
+        }
+    }
+}
+
+fn answer(frames: Vec<Result<Frame<Bytes>, Status>>) -> Response<Body> {
+    let mut response = Response::new(body(frames));
+    response.headers_mut().insert("content-type", CONTENT_TYPE);
+    response
+}
+
+fn trailers(pairs: &[(&'static str, &'static str)]) -> Result<Frame<Bytes>, Status> {
+    let header = |&(name, value): &(&'static str, &'static str)| {
+        (
+            http::HeaderName::from_static(name),
+            http::HeaderValue::from_static(value),
+        )
+    };
+    Ok(Frame::trailers(pairs.iter().map(header).collect()))
+}
+
+/// What a client hears after the messages of such a response.
+fn end_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Result<(), Status> {
+    let mut incoming = client::accept(answer(frames)).unwrap();
+    while now(incoming.message())?.is_some() {}
+    assert!(now(incoming.message()).unwrap().is_none(), "the end is the end");
+    Ok(())
+}
+
+#[test]
+fn a_response_ends_with_a_status_and_a_request_without() {
+    let empty = wire::CoordinatorMessage::default;
+    let (data, end) = read(server::response(Messages(vec![empty()].into_iter())).into_body());
+    assert_eq!(data, encoded(&empty()));
+    assert_eq!(end.unwrap().unwrap().get("grpc-status").unwrap(), "0");
+    let (data, end) = read(client::request(Messages(vec![sum(vec![1; 9])].into_iter())).into_body());
+    assert_eq!(data, encoded(&sum(vec![1; 9])));
+    assert!(end.is_none());
+}
+
+#[test]
+fn a_message_that_is_too_long_ends_the_stream_with_an_error() {
+    let chunk = wire::LabelsChunk {
+        offset: 0,
+        data: vec![0; MAX_MESSAGE_BYTES].into(),
+    };
+    let message = wire::CoordinatorMessage {
+        message: Some(to_worker::Message::Labels(chunk)),
+    };
+    let (data, end) = read(server::response(Messages(vec![message].into_iter())).into_body());
+    assert!(data.is_empty());
+    assert_eq!(end.unwrap().unwrap().get("grpc-status").unwrap(), "8");
+    let (data, end) = read(client::request(Messages(vec![sum(vec![0; MAX_MESSAGE_BYTES])].into_iter())).into_body());
+    assert!(data.is_empty());
+    assert_eq!(end.unwrap().unwrap_err().code(), Code::ResourceExhausted);
+}
+
+#[test]
+fn a_client_reads_the_status_that_ends_a_stream() {
+    let message = || Ok(Frame::data(Bytes::from(encoded(&wire::CoordinatorMessage::default()))));
+    assert!(end_of(vec![message(), trailers(&[("grpc-status", "0")])]).is_ok());
+    let status = end_of(vec![
+        message(),
+        trailers(&[("grpc-status", "7"), ("grpc-message", "not%20you")]),
+    ])
+    .unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "not you"));
+    assert_eq!(end_of(vec![message()]).unwrap_err().code(), Code::Unknown);
+    assert_eq!(
+        end_of(vec![message(), Err(Status::cancelled(""))]).unwrap_err().code(),
+        Code::Cancelled
+    );
+    let half = Ok(Frame::data(Bytes::from_static(&[0, 0])));
+    assert_eq!(
+        end_of(vec![half, trailers(&[("grpc-status", "0")])])
+            .unwrap_err()
+            .code(),
+        Code::Internal
+    );
+}
+
+#[test]
+fn details_that_are_not_base64_do_no_harm() {
+    let end = [("grpc-status", "13"), ("grpc-status-details-bin", "!")];
+    assert_eq!(end_of(vec![trailers(&end)]).unwrap_err().code(), Code::Internal);
+}
+
+#[test]
+fn an_answer_that_is_no_stream_of_messages_is_refused_with_the_reason() {
+    let refused = |response| client::accept(response).unwrap_err();
+    let mut not_found = answer(vec![]);
+    *not_found.status_mut() = http::StatusCode::NOT_FOUND;
+    assert_eq!(
+        refused(not_found).message(),
+        "it answered with HTTP status 404 Not Found"
+    );
+    assert_eq!(refused(Response::new(Body::empty())).message(), "its answer is no gRPC");
+    assert_eq!(
+        refused(Status::unauthenticated("who").into_http()).code(),
+        Code::Unauthenticated
+    );
+    assert_eq!(
+        refused(Status::ok("").into_http()).message(),
+        "it ended the stream at once"
+    );
+}
+
+fn asks(change: fn(&mut Request<Body>)) -> Result<(), (u16, Option<String>)> {
+    let mut request = client::request(Messages(Vec::new().into_iter()));
+    change(&mut request);
+    let refusal = match server::accept(request) {
+        Ok(_) => return Ok(()),
+        Err(refusal) => refusal,
+    };
+    let status = refusal
+        .headers()
+        .get("grpc-status")
+        .map(|status| status.to_str().unwrap().to_owned());
+    Err((refusal.status().as_u16(), status))
+}
+
+#[test]
+fn a_request_that_is_no_call_of_train_is_refused() {
+    fn set(request: &mut Request<Body>, name: &'static str, value: &'static str) {
+        request
+            .headers_mut()
+            .insert(name, http::HeaderValue::from_static(value));
+    }
+    assert_eq!(asks(|_| {}), Ok(()));
+    assert_eq!(
+        asks(|request| set(request, "content-type", "application/grpc+proto")),
+        Ok(())
+    );
+    assert_eq!(
+        asks(|request| set(request, "content-type", "application/grpc; charset=utf-8")),
+        Ok(())
+    );
+    assert_eq!(asks(|request| set(request, "grpc-encoding", "identity")), Ok(()));
+    let no_grpc = Err((415, None));
+    assert_eq!(
+        asks(|request| drop(request.headers_mut().remove("content-type"))),
+        no_grpc
+    );
+    for other in ["application/grpc+json", "application/grpc-web", "text/html"] {
+        let mut request = client::request(Messages(Vec::new().into_iter()));
+        set(&mut request, "content-type", other);
+        assert_eq!(server::accept(request).unwrap_err().status().as_u16(), 415, "{other}");
+    }
+    assert_eq!(
+        asks(|request| *request.method_mut() = http::Method::GET),
+        Err((405, None))
+    );
+    let unimplemented = Err((200, Some("12".to_owned())));
+    assert_eq!(
+        asks(|request| *request.uri_mut() = http::Uri::from_static("/lockstep.v1.Trainer/Learn")),
+        unimplemented
+    );
+    assert_eq!(asks(|request| set(request, "grpc-encoding", "gzip")), unimplemented);
+}
+
+#[test]
+fn a_request_is_what_ordinary_servers_expect() {
+    let request = client::request(Messages(Vec::new().into_iter()));
+    assert_eq!((request.method().as_str(), request.uri().path()), ("POST", TRAIN));
+    assert_eq!(request.headers().get("te").unwrap(), "trailers");
+    assert_eq!(request.headers().get("content-type").unwrap(), "application/grpc");
+}
+
+#[test]
+fn a_client_that_cancels_its_call_just_ends_it() {
+    let mut request = Request::new(body(vec![
+        Ok(Frame::data(Bytes::from(encoded(&sum(vec![1]))))),
+        Err(Status::cancelled("")),
+    ]));
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = http::Uri::from_static(TRAIN);
+    request.headers_mut().insert("content-type", CONTENT_TYPE);
+    let mut incoming = server::accept(request).unwrap();
+    assert_eq!(now(incoming.message()).unwrap(), Some(sum(vec![1])));
+    assert_eq!(now(incoming.message()).unwrap(), None);
+}
