@@ -4,8 +4,11 @@
 //! without it.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use shared::numpy_random::NumpyRandom;
+use tests::cluster::Cluster;
+use tests::observed::Observed;
 use tests::processes::{Finished, Process};
 use tests::programs::Program;
 use tests::results::Results;
@@ -172,4 +175,31 @@ fn any_number_of_workers_gives_the_same_bits() {
     for workers in [1, 2, 3, 7] {
         assert_eq!(train(&data, workers, &options), alone, "{workers} workers");
     }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "what a kill costs is real time")]
+fn killing_a_spawned_worker_every_200_iterations_changes_nothing_and_costs_less_than_a_second_each() {
+    let Some(data) = cat_images() else { return };
+    let every_cost = ["--print-every", "1"];
+    let undisturbed = train(&data, 0, &every_cost);
+    let mut arguments: Vec<&str> = data.iter().map(String::as_str).collect();
+    arguments.extend(every_cost);
+    arguments.extend(["--workers", "4", "--spawn"]);
+    let cluster = Cluster::start(&arguments);
+    let cost = |iteration: u64| format!("Cost after iteration {iteration}:");
+    let mut random = NumpyRandom::new(7);
+    for iteration in (200..2500).step_by(200) {
+        cluster.coordinator.wait_for_stdout(&cost(iteration));
+        let workers = Observed::children_of(cluster.coordinator.id());
+        let chosen = (random.uniform() * workers.len() as f64) as usize;
+        let kill = Instant::now();
+        workers[chosen].kill();
+        // The first of these may have been on its way already.
+        cluster.coordinator.wait_for_stdout(&cost(iteration + 3));
+        let took = kill.elapsed();
+        assert!(took < Duration::from_secs(1), "after iteration {iteration}: {took:?}");
+    }
+    let (coordinator, _) = cluster.finish();
+    assert_eq!(Results::parse(&coordinator.expect_code(0).stdout), undisturbed);
 }

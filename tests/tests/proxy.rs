@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use tests::faults::{Direction, Proxy};
 
+/// How long any read may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
 /// The two ends of one connection through a proxy.
 struct Ends {
     proxy: Proxy,
@@ -27,12 +30,19 @@ fn ends() -> Ends {
     let client = TcpStream::connect(proxy.address()).unwrap();
     let (server, _) = listener.accept().unwrap();
     proxy.wait_until("be open", |facts| facts.open == 1);
+    limit_reads(&client);
+    limit_reads(&server);
     Ends {
         proxy,
         client,
         server,
         listener,
     }
+}
+
+/// A read that waits in vain fails the test.
+fn limit_reads(stream: &TcpStream) {
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
 }
 
 /// `count` bytes of which no two neighbours are equal.
@@ -108,6 +118,7 @@ fn a_cut_resets_both_sides_and_lets_new_connections_in() {
     let mut client = TcpStream::connect(proxy.address()).unwrap();
     client.write_all(b"again").unwrap();
     let (mut server, _) = listener.accept().unwrap();
+    limit_reads(&server);
     assert_eq!(read(&mut server, 5), b"again");
 }
 
@@ -259,6 +270,7 @@ fn a_proxy_refuses_connections_at_its_address_and_accepts_them_again() {
         let mut another = TcpStream::connect(proxy.address()).unwrap();
         another.write_all(b"new").unwrap();
         let (mut accepted, _) = listener.accept().unwrap();
+        limit_reads(&accepted);
         assert_eq!(read(&mut accepted, 3), b"new");
     }
 }
@@ -273,6 +285,7 @@ fn a_proxy_to_nowhere_refuses_until_it_leads_somewhere() {
     let mut client = TcpStream::connect(proxy.address()).unwrap();
     client.write_all(b"here").unwrap();
     let (mut server, _) = listener.accept().unwrap();
+    limit_reads(&server);
     assert_eq!(read(&mut server, 4), b"here");
 }
 

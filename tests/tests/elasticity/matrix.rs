@@ -29,8 +29,8 @@ const EARLY: u64 = 2;
 /// A latency that is long, but not as long as silence.
 const LONG_LATENCY: Duration = Duration::from_millis(300);
 
-/// Bytes per second of a slow line: a chunk takes longer than `--worker-timeout`.
-const SLOW: NonZeroU64 = NonZeroU64::new(48 << 10).unwrap();
+/// Bytes per second of a slow line: the parameters take longer than `--worker-timeout`, a chunk of them does not.
+const SLOW: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
