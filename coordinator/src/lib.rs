@@ -1,5 +1,7 @@
 //! Lockstep's coordinator: it cuts the training columns into shards, combines the workers' sums, and updates W and b.
 
+pub mod access;
+pub mod certificates;
 pub mod cli;
 pub mod compute;
 pub mod config;

@@ -1,5 +1,6 @@
 //! What a training run is to do.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,7 +10,8 @@ use shared::dataset::NameChoice;
 use shared::layers::MAX_PARAMETERS;
 use shared::{BlockColumns, Initialisation, LayerSizes, Precision, ScaleChoice};
 
-use super::names;
+use super::{access, names};
+use crate::access::Access;
 
 /// The most workers that a run can have.
 const MAX_WORKERS: u64 = 4096;
@@ -19,6 +21,8 @@ const MAX_WORKERS: u64 = 4096;
 pub struct TrainConfig {
     /// Where the arithmetic is done.
     pub fleet: Fleet,
+    /// Who may take part.
+    pub access: Access,
     /// What is learned.
     pub data: TrainingData,
     /// What every value of the data is multiplied by.
@@ -97,8 +101,9 @@ pub enum TrainingData {
 }
 
 /// Reads every setting before it returns, so that all mistakes are noted.
-pub(super) fn read(reader: &mut Reader) -> Result<TrainConfig, Mistaken> {
+pub(super) fn read(reader: &mut Reader, token: Option<&OsStr>) -> Result<TrainConfig, Mistaken> {
     let fleet = fleet(reader);
+    let access = access::read(reader, fleet, token);
     let data = data(reader);
     let scale = reader.read(
         "scale",
@@ -122,6 +127,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<TrainConfig, Mistaken> {
     }
     Ok(TrainConfig {
         fleet: fleet?,
+        access: access?,
         data: data?,
         scale: scale?,
         hidden: hidden?,

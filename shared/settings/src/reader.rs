@@ -234,6 +234,21 @@ impl Reader {
         self.report(name, Problem::Relation { found, expected }, hint)
     }
 
+    /// Notes that what `place` names or holds, such as a file or an environment variable, does not fit. `found` describes
+    /// it, so that a secret need not be repeated.
+    pub fn contents(&mut self, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Mistaken {
+        let problem = Problem::Contents {
+            found: found.into(),
+            expected: expected.into(),
+        };
+        self.violations.push(Violation {
+            place,
+            problem,
+            hint: None,
+        });
+        Mistaken(())
+    }
+
     /// `config`, if no mistake was found.
     ///
     /// # Errors

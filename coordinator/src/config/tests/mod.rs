@@ -1,3 +1,4 @@
+mod access;
 mod help;
 mod mistakes;
 
@@ -5,11 +6,13 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use security::{CertificateFiles, ServerTls};
 use settings::{EXIT_USAGE, Exit, Stream, Verbosity};
 use shared::dataset::NameChoice;
 use shared::{BlockColumns, Initialisation, Precision, ScaleChoice};
 
 use super::*;
+use crate::access::Access;
 
 /// What `coordinator` does with `arguments`.
 fn run(arguments: &[&str]) -> Result<Command, Exit> {
@@ -17,6 +20,7 @@ fn run(arguments: &[&str]) -> Result<Command, Exit> {
         std::iter::once("coordinator")
             .chain(arguments.iter().copied())
             .map(OsString::from),
+        None,
     )
 }
 
@@ -66,6 +70,7 @@ fn defaults() -> TrainConfig {
             listen: "127.0.0.1:50051".parse().unwrap(),
             spawn: None,
         },
+        access: Access::default(),
         data: TrainingData::BuiltIn,
         scale: ScaleChoice::Auto,
         hidden: vec![20, 7, 5],
@@ -97,6 +102,16 @@ fn every_option_of_training_reaches_its_field() {
                 threads: NonZeroUsize::new(2),
             }),
         },
+        access: Access {
+            tls: Some(ServerTls {
+                own: CertificateFiles {
+                    certificate: "c.pem".into(),
+                    key: "k.pem".into(),
+                },
+                ca: Some("ca.pem".into()),
+            }),
+            token: None,
+        },
         data: TrainingData::Files {
             train: "train.h5".into(),
             test: Some("test.h5".into()),
@@ -117,7 +132,8 @@ fn every_option_of_training_reaches_its_field() {
         out: Some("run".into()),
         verbosity: Verbosity::Verbose,
     };
-    let typed = "--workers 4 --listen [::1]:0 --spawn --threads 2 --train train.h5 --test test.h5 --x-name images/x \
+    let typed = "--workers 4 --listen [::1]:0 --spawn --threads 2 --tls-cert c.pem --tls-key k.pem \
+                 --tls-ca ca.pem --train train.h5 --test test.h5 --x-name images/x \
                  --y-name kinds --scale 1/255 --hidden 7 --init small --seed 4294967295 --precision f32 \
                  --learning-rate 1e-3 --iterations 10 --block-columns 8 --out run --print-every 5 -v";
     assert_eq!(train(&typed.split_whitespace().collect::<Vec<_>>()), expected);
@@ -126,6 +142,9 @@ fn every_option_of_training_reaches_its_field() {
         listen = '[::1]:0'
         spawn = true
         threads = 2
+        tls-cert = 'c.pem'
+        tls-key = 'k.pem'
+        tls-ca = 'ca.pem'
         train = 'train.h5'
         test = 'test.h5'
         x-name = 'images/x'
@@ -167,7 +186,7 @@ fn addresses_to_listen_on_are_ipv4_ipv6_or_localhost() {
         ("[::]:65535", "[::]:65535"),
         ("localhost:7", "127.0.0.1:7"),
     ] {
-        match train(&["--listen", text]).fleet {
+        match train(&["--listen", text, "--insecure"]).fleet {
             Fleet::Remote { listen, .. } => assert_eq!(listen, address.parse().unwrap()),
             other => panic!("{other:?}"),
         }
@@ -257,6 +276,13 @@ fn the_other_subcommands_carry_what_they_need() {
             dir: PathBuf::from("a b")
         })
     );
+    assert_eq!(
+        run(&["certificates", "dir", "--host", "a.example", "10.0.0.1", "--host", "b"]),
+        Ok(Command::Certificates(CertificatesConfig {
+            dir: "dir".into(),
+            hosts: ["a.example", "10.0.0.1", "b"].map(str::to_owned).to_vec(),
+        }))
+    );
     assert_eq!(run(&["completions", "zsh"]), Ok(Command::Completions(Shell::Zsh)));
 }
 
@@ -266,13 +292,13 @@ fn paths_need_not_be_utf_8() {
     use std::os::unix::ffi::OsStringExt;
     let odd = || OsString::from_vec(b"caf\xe9.h5".to_vec());
     let arguments = ["coordinator".into(), "--train".into(), odd(), "--out".into(), odd()];
-    let Ok(Command::Train(config)) = parse(arguments) else {
+    let Ok(Command::Train(config)) = parse(arguments, None) else {
         panic!("no training run");
     };
     assert_eq!(config.out, Some(odd().into()));
     let arguments = ["coordinator".into(), "demo-data".into(), odd()];
-    assert_eq!(parse(arguments), Ok(Command::DemoData { dir: odd().into() }));
-    let exit = parse(["coordinator".into(), "--x-name".into(), odd()]).unwrap_err();
+    assert_eq!(parse(arguments, None), Ok(Command::DemoData { dir: odd().into() }));
+    let exit = parse(["coordinator".into(), "--x-name".into(), odd()], None).unwrap_err();
     assert_eq!(
         exit.text,
         "error: --x-name: found `caf\u{fffd}.h5`, which is not UTF-8, expected the name of a dataset in the file\n"
