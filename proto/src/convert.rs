@@ -328,4 +328,4 @@ impl From<wire::Reason> for Reason {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@
 
 mod convert;
 mod error;
+pub mod grpc;
 mod message;
 pub mod tensor;
 

@@ -1,5 +1,7 @@
 //! Clients that are no workers of ours: another version, another program, nonsense. Whoever is not a member of the run
 //! disturbs nothing; a member that misbehaves is named.
+//!
+//! They use an ordinary gRPC client, tonic's with its codec, and none of our own framing.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -7,7 +9,6 @@ use std::thread;
 
 use proto::wire;
 use proto::wire::coordinator_message::Message as Answer;
-use proto::wire::trainer_client::TrainerClient;
 use proto::wire::worker_message::Message;
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
@@ -16,7 +17,11 @@ use tests::processes::Finished;
 use tests::programs::Program;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::Endpoint;
+use tonic::{Request, Streaming};
+use tonic_prost::ProstCodec;
 
 /// A stream to the coordinator that says whatever a test likes.
 struct Stranger {
@@ -26,12 +31,16 @@ struct Stranger {
 
 impl Stranger {
     async fn connect(address: &str) -> Self {
-        let mut client = TrainerClient::connect(format!("http://{address}"))
-            .await
-            .expect("the coordinator listens");
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("the address is valid");
+        let mut client = Grpc::new(endpoint.connect().await.expect("the coordinator listens"));
+        client.ready().await.expect("the connection is open");
         let (says, messages) = mpsc::channel(16);
         let hears = client
-            .train(ReceiverStream::new(messages))
+            .streaming(
+                Request::new(ReceiverStream::new(messages)),
+                PathAndQuery::from_static("/lockstep.v1.Trainer/Train"),
+                ProstCodec::default(),
+            )
             .await
             .expect("a stream is opened")
             .into_inner();

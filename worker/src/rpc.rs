@@ -1,13 +1,14 @@
 //! The worker's side of the wire.
 
+use std::future::poll_fn;
 use std::time::Duration;
 
-use proto::wire::trainer_client::TrainerClient;
-use proto::{FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MessageError, WINDOW_BYTES, wire};
+use proto::grpc::{self, IncomingBody};
+use proto::{FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, WINDOW_BYTES, wire};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
+use tower_service::Service;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -19,7 +20,7 @@ const MESSAGES_UNDER_WAY: usize = 16;
 #[derive(Debug)]
 pub struct Connection {
     /// What the coordinator says.
-    pub incoming: Streaming<wire::CoordinatorMessage>,
+    pub incoming: IncomingBody<wire::CoordinatorMessage>,
     /// What is said to it.
     pub outgoing: Outgoing,
 }
@@ -94,27 +95,31 @@ pub async fn connect(address: &str, hello: Hello) -> Result<Connection, ConnectE
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);
     let channel = endpoint.connect().await.map_err(|error| unreachable(&error))?;
-    let mut client = TrainerClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let (sender, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
     let outgoing = Outgoing(sender);
     // The queue is empty, so there is room.
     let _ = outgoing.send(FromWorker::Hello(hello)).await;
-    match tokio::time::timeout(CONNECT_TIMEOUT, client.train(ReceiverStream::new(messages))).await {
-        Ok(Ok(response)) => Ok(Connection {
-            incoming: response.into_inner(),
-            outgoing,
-        }),
-        Ok(Err(status)) => Err(ConnectError::NotACoordinator {
+    let answer = tokio::time::timeout(CONNECT_TIMEOUT, call(channel, messages)).await;
+    let answer = answer.unwrap_or_else(|_| Err(format!("it did not answer within {} s", CONNECT_TIMEOUT.as_secs())));
+    match answer {
+        Ok(incoming) => Ok(Connection { incoming, outgoing }),
+        Err(reason) => Err(ConnectError::NotACoordinator {
             address: address.to_owned(),
-            reason: status.message().to_owned(),
-        }),
-        Err(_) => Err(ConnectError::NotACoordinator {
-            address: address.to_owned(),
-            reason: format!("it did not answer within {} s", CONNECT_TIMEOUT.as_secs()),
+            reason,
         }),
     }
+}
+
+/// Opens a stream of `messages`, or says why what listens is no coordinator.
+async fn call(
+    mut channel: Channel,
+    messages: mpsc::Receiver<wire::WorkerMessage>,
+) -> Result<IncomingBody<wire::CoordinatorMessage>, String> {
+    let broken = |error: tonic::transport::Error| root_cause(&error);
+    poll_fn(|context| channel.poll_ready(context)).await.map_err(broken)?;
+    let request = grpc::client::request(ReceiverStream::new(messages));
+    let response = channel.call(request).await.map_err(broken)?;
+    grpc::client::accept(response).map_err(|status| status.message().to_owned())
 }
 
 /// The error that all others only pass on, such as `Connection refused (os error 111)`.
@@ -141,7 +146,7 @@ pub enum StreamEnd {
 /// # Errors
 ///
 /// [`StreamEnd`] if there is none.
-pub async fn next(incoming: &mut Streaming<wire::CoordinatorMessage>) -> Result<FromCoordinator, StreamEnd> {
+pub async fn next(incoming: &mut IncomingBody<wire::CoordinatorMessage>) -> Result<FromCoordinator, StreamEnd> {
     match incoming.message().await {
         Ok(Some(message)) => Ok(FromCoordinator::try_from(message)?),
         Ok(None) => Err(StreamEnd::Closed("it closed the stream".to_owned())),

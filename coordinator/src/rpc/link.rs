@@ -10,7 +10,6 @@ use shared::dataset::DatasetError;
 use shared::ids::Iteration;
 use shared::{Dataset, LeafRange, Precision};
 use tokio::sync::mpsc;
-use tonic::Status;
 
 /// Messages under way to one worker; a full chunk is 256 KiB, so at most 4 MiB.
 pub(super) const MESSAGES_UNDER_WAY: usize = 16;
@@ -18,7 +17,7 @@ pub(super) const MESSAGES_UNDER_WAY: usize = 16;
 /// Bytes of columns that are read from the file at a time.
 const READ_BYTES: usize = 4 * 1024 * 1024;
 
-pub(super) type Outgoing = mpsc::Sender<Result<wire::CoordinatorMessage, Status>>;
+pub(super) type Outgoing = mpsc::Sender<wire::CoordinatorMessage>;
 
 /// One worker's outgoing queue. When it is dropped, what is queued is still sent; then the stream is closed.
 #[derive(Clone, Debug)]
@@ -110,7 +109,7 @@ async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoin
 }
 
 async fn send(outgoing: &Outgoing, message: FromCoordinator) -> Result<(), Closed> {
-    outgoing.send(Ok(message.into())).await.map_err(|_| Closed)
+    outgoing.send(message.into()).await.map_err(|_| Closed)
 }
 
 async fn send_parameters(

@@ -1,20 +1,23 @@
 //! The gRPC server: accepts workers' streams and parses what they say.
 
-use std::future::Future;
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
 
-use proto::wire::trainer_server::{Trainer, TrainerServer};
+use proto::grpc::{self, IncomingBody};
 use proto::{
-    Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MessageError, Reason, SumChunk,
-    WINDOW_BYTES, wire,
+    Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, Reason, SumChunk, WINDOW_BYTES, wire,
 };
 use shared::ids::WorkerId;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::server::NamedService;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status, Streaming};
+use tower_service::Service;
 
 use super::link::{Link, MESSAGES_UNDER_WAY};
 
@@ -58,11 +61,8 @@ pub async fn serve(listener: TcpListener, stop: impl Future<Output = ()> + Send 
         incoming: sender,
         workers: Arc::default(),
     };
-    let service = TrainerServer::new(service)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<TrainerServer<TrainerService>>().await;
+    health_reporter.set_serving::<TrainerService>().await;
     let router = tonic::transport::Server::builder()
         .max_frame_size(MAX_FRAME_BYTES)
         .initial_stream_window_size(WINDOW_BYTES)
@@ -87,27 +87,39 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
+/// The service `lockstep.v1.Trainer`.
+#[derive(Clone)]
 struct TrainerService {
     incoming: mpsc::Sender<Incoming>,
     /// The number of the next worker.
     workers: Arc<AtomicU32>,
 }
 
-#[tonic::async_trait]
-impl Trainer for TrainerService {
-    type TrainStream = ReceiverStream<Result<wire::CoordinatorMessage, Status>>;
+impl NamedService for TrainerService {
+    const NAME: &'static str = grpc::SERVICE;
+}
 
-    async fn train(
-        &self,
-        request: Request<Streaming<wire::WorkerMessage>>,
-    ) -> Result<Response<Self::TrainStream>, Status> {
+impl Service<http::Request<Body>> for TrainerService {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let messages = match grpc::server::accept(request) {
+            Ok(messages) => messages,
+            Err(refusal) => return ready(Ok(*refusal)),
+        };
         let (outgoing, answers) = mpsc::channel(MESSAGES_UNDER_WAY);
         let (incoming, workers) = (self.incoming.clone(), Arc::clone(&self.workers));
         tokio::spawn(async move {
             // If the shell has ended, so has the run, and nobody is left to tell.
-            let _ = listen(request.into_inner(), Link::start(outgoing), incoming, &workers).await;
+            let _ = listen(messages, Link::start(outgoing), incoming, &workers).await;
         });
-        Ok(Response::new(ReceiverStream::new(answers)))
+        ready(Ok(grpc::server::response(ReceiverStream::new(answers))))
     }
 }
 
@@ -116,7 +128,7 @@ struct ShellEnded;
 
 /// Reads one worker's stream to its end.
 async fn listen(
-    mut stream: Streaming<wire::WorkerMessage>,
+    mut stream: IncomingBody<wire::WorkerMessage>,
     link: Link,
     incoming: mpsc::Sender<Incoming>,
     workers: &AtomicU32,
@@ -176,7 +188,7 @@ enum Ended {
     Unintelligible(MessageError),
 }
 
-async fn next(stream: &mut Streaming<wire::WorkerMessage>) -> Result<FromWorker, Ended> {
+async fn next(stream: &mut IncomingBody<wire::WorkerMessage>) -> Result<FromWorker, Ended> {
     match stream.message().await {
         Ok(Some(message)) => FromWorker::try_from(message).map_err(Ended::Unintelligible),
         Ok(None) => Err(Ended::Closed("it closed its stream".to_owned())),

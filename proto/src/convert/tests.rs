@@ -44,7 +44,7 @@ fn chunk() -> impl Strategy<Value = TensorChunk> {
     })
 }
 
-fn from_worker() -> impl Strategy<Value = FromWorker> {
+pub(crate) fn from_worker() -> impl Strategy<Value = FromWorker> {
     prop_oneof![
         ("[a-z é]{1,64}", 1_u32..).prop_map(|(name, threads)| FromWorker::Hello(Hello { name, threads })),
         Just(FromWorker::Ready),
@@ -58,7 +58,7 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
     ]
 }
 
-fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
+pub(crate) fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
     let reasons = vec![
         Reason::ProtocolVersion,
         Reason::RunIsFull,

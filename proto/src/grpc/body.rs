@@ -1,0 +1,161 @@
+//! Streams of messages as the bodies of an HTTP request and its response.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame};
+use prost::Message;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::decode::Decoder;
+use super::encode::StreamMessage;
+use super::status;
+
+/// Which end of the stream a body is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The one that called: its requests just end, its responses end with a status.
+    Client,
+    /// The one that was called.
+    Server,
+}
+
+/// Messages on their way out. It ends when `messages` do.
+#[derive(Debug)]
+pub struct OutgoingBody<S> {
+    messages: S,
+    side: Side,
+    /// The tensor of the message whose head has been sent.
+    tensor: Bytes,
+    ended: bool,
+}
+
+impl<S> OutgoingBody<S> {
+    pub(super) fn new(messages: S, side: Side) -> Self {
+        Self {
+            messages,
+            side,
+            tensor: Bytes::new(),
+            ended: false,
+        }
+    }
+
+    /// The last frame: the server says how it went, the client resets the stream if something is wrong.
+    fn end(&mut self, status: Status) -> Option<Result<Frame<Bytes>, Status>> {
+        self.ended = true;
+        match self.side {
+            Side::Server => Some(Ok(Frame::trailers(status::trailers(&status)))),
+            Side::Client if status.code() == Code::Ok => None,
+            Side::Client => Some(Err(status)),
+        }
+    }
+}
+
+impl<S> HttpBody for OutgoingBody<S>
+where
+    S: Stream<Item: StreamMessage> + Unpin,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let body = &mut *self;
+        if !body.tensor.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut body.tensor)))));
+        }
+        if body.ended {
+            return Poll::Ready(None);
+        }
+        let Some(message) = ready!(Pin::new(&mut body.messages).poll_next(context)) else {
+            return Poll::Ready(body.end(Status::ok("")));
+        };
+        Poll::Ready(match message.into_pieces() {
+            Ok(pieces) => {
+                body.tensor = pieces.tensor;
+                Some(Ok(Frame::data(pieces.head)))
+            }
+            Err(error) => body.end(error.into()),
+        })
+    }
+}
+
+/// Messages that come in.
+#[derive(Debug)]
+pub struct IncomingBody<M> {
+    body: Body,
+    side: Side,
+    decoder: Decoder<M>,
+    ended: bool,
+}
+
+impl<M: Message + Default> IncomingBody<M> {
+    pub(super) fn new(body: Body, side: Side) -> Self {
+        Self {
+            body,
+            side,
+            decoder: Decoder::new(),
+            ended: false,
+        }
+    }
+
+    /// The next message; `None` at the end. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// The status with which the other end closed the stream, or that says how it broke. After it there is nothing more.
+    pub async fn message(&mut self) -> Result<Option<M>, Status> {
+        poll_fn(|context| self.poll_message(context)).await
+    }
+
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<M>, Status>> {
+        if self.ended {
+            return Poll::Ready(Ok(None));
+        }
+        let result = ready!(self.poll_next(context));
+        self.ended = !matches!(result, Ok(Some(_)));
+        Poll::Ready(result)
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<M>, Status>> {
+        loop {
+            if let Some(message) = self.decoder.next_message()? {
+                return Poll::Ready(Ok(Some(message)));
+            }
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                // A client that is gone has cancelled its call. That is how it ends it.
+                Some(Err(status)) if self.side == Side::Server && status.code() == Code::Cancelled => {
+                    return Poll::Ready(Ok(None));
+                }
+                Some(Err(status)) => return Poll::Ready(Err(status)),
+                None => return Poll::Ready(self.end(HeaderMap::new())),
+            };
+            match frame.into_data() {
+                Ok(data) => self.decoder.push(data),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        return Poll::Ready(self.end(trailers));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the end of the stream means.
+    fn end(&self, trailers: HeaderMap) -> Result<Option<M>, Status> {
+        if self.side == Side::Client {
+            match status::read(trailers) {
+                Some(status) if status.code() == Code::Ok => {}
+                Some(status) => return Err(status),
+                None => return Err(Status::unknown("the stream ended without a grpc-status")),
+            }
+        }
+        self.decoder.finish()?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,124 @@
+//! From messages to bytes.
+
+use bytes::{BufMut, Bytes};
+use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+
+use super::PREFIX_BYTES;
+use super::decode::FramingError;
+use crate::MAX_MESSAGE_BYTES;
+use crate::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
+
+/// A message as it goes over a stream, in the order of the fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pieces {
+    /// gRPC's prefix and the message, up to the tensor's first byte if there is one.
+    pub head: Bytes,
+    /// The tensor, not copied; empty if the message carries none.
+    pub tensor: Bytes,
+}
+
+/// A message that goes over a stream of its own kind.
+pub trait StreamMessage: Message + Default {
+    /// The message with gRPC's prefix. Together the pieces are what prost encodes.
+    ///
+    /// # Errors
+    ///
+    /// [`FramingError::TooLong`] if the other end would refuse it.
+    fn into_pieces(self) -> Result<Pieces, FramingError>;
+}
+
+impl StreamMessage for wire::WorkerMessage {
+    fn into_pieces(self) -> Result<Pieces, FramingError> {
+        use to_coordinator::Message;
+        match self.message {
+            Some(Message::Sum(mut sum)) => {
+                let data = std::mem::take(&mut sum.data);
+                with_tensor(Field(3), &sum, Field(5), data)
+            }
+            message => whole(&Self { message }),
+        }
+    }
+}
+
+impl StreamMessage for wire::CoordinatorMessage {
+    fn into_pieces(self) -> Result<Pieces, FramingError> {
+        use to_worker::Message;
+        match self.message {
+            Some(Message::Columns(mut chunk)) => {
+                let data = std::mem::take(&mut chunk.data);
+                with_tensor(Field(3), &chunk, Field(2), data)
+            }
+            Some(Message::Labels(mut chunk)) => {
+                let data = std::mem::take(&mut chunk.data);
+                with_tensor(Field(4), &chunk, Field(2), data)
+            }
+            Some(Message::Parameters(mut chunk)) => {
+                let data = std::mem::take(&mut chunk.data);
+                with_tensor(Field(5), &chunk, Field(3), data)
+            }
+            message => whole(&Self { message }),
+        }
+    }
+}
+
+/// The number of a length-delimited field in `trainer.proto`.
+#[derive(Clone, Copy)]
+struct Field(u32);
+
+impl Field {
+    /// The bytes of its key and its length.
+    fn key_bytes(self, len: usize) -> usize {
+        key_len(self.0) + encoded_len_varint(len as u64)
+    }
+
+    fn put_key(self, len: usize, head: &mut Vec<u8>) {
+        encode_key(self.0, WireType::LengthDelimited, head);
+        encode_varint(len as u64, head);
+    }
+}
+
+/// A message whose only field, `chunk`, holds `rest` and after it the tensor. `tensor` must be the chunk's field of the
+/// highest number, and `rest` the chunk without it.
+fn with_tensor(chunk: Field, rest: &impl Message, tensor: Field, data: Bytes) -> Result<Pieces, FramingError> {
+    // Like every other field of proto3, an empty one is not on the wire.
+    let tensor_key = if data.is_empty() {
+        0
+    } else {
+        tensor.key_bytes(data.len())
+    };
+    let chunk_len = rest.encoded_len() + tensor_key + data.len();
+    let message_len = chunk.key_bytes(chunk_len) + chunk_len;
+    let mut head = prefixed(message_len, message_len - data.len())?;
+    chunk.put_key(chunk_len, &mut head);
+    rest.encode_raw(&mut head);
+    if !data.is_empty() {
+        tensor.put_key(data.len(), &mut head);
+    }
+    Ok(Pieces {
+        head: head.into(),
+        tensor: data,
+    })
+}
+
+fn whole(message: &impl Message) -> Result<Pieces, FramingError> {
+    let len = message.encoded_len();
+    let mut head = prefixed(len, len)?;
+    message.encode_raw(&mut head);
+    Ok(Pieces {
+        head: head.into(),
+        tensor: Bytes::new(),
+    })
+}
+
+/// The prefix of a message of `message_len` bytes, with room for `head_len` of them.
+fn prefixed(message_len: usize, head_len: usize) -> Result<Vec<u8>, FramingError> {
+    let len = u32::try_from(message_len)
+        .ok()
+        .filter(|_| message_len <= MAX_MESSAGE_BYTES)
+        .ok_or(FramingError::TooLong { found: message_len })?;
+    let mut head = Vec::with_capacity(PREFIX_BYTES + head_len);
+    head.put_u8(0);
+    head.put_u32(len);
+    Ok(head)
+}
