@@ -151,7 +151,7 @@ const FLEET: Group = Group {
             "How many workers to train on; 0 trains in this process",
         )
         .default("1")
-        .details("Training begins when as many have joined. At most 4096. The result does not depend on this number."),
+        .details("Training begins when as many have joined. At most 1024. The result does not depend on this number."),
         Setting::new("listen", Kind::Text("ADDR"), "Where workers join")
             .default("127.0.0.1:50051")
             .details(

@@ -4,17 +4,20 @@
 //! the system closes it when the coordinator ends, however it ends: so nothing is left behind even after SIGKILL.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use security::TOKEN_VARIABLE;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+use crate::access::Access;
 
 /// Lines of a worker's standard error that are kept to be shown if it fails.
 const LAST_LINES: usize = 20;
@@ -89,12 +92,20 @@ pub struct SpawnedWorkers {
 }
 
 impl SpawnedWorkers {
-    /// Starts `count` workers of `threads` threads each, which connect to `address`.
+    /// Starts `count` workers of `threads` threads each, which connect to `address` and show what `access` asks for: the
+    /// coordinator's own certificate, and the token, which goes through the environment, since everybody can read
+    /// command lines.
     ///
     /// # Errors
     ///
     /// [`SpawnError`] if the program is not there or the system refuses.
-    pub fn start(count: NonZeroUsize, threads: NonZeroUsize, address: SocketAddr) -> Result<Self, SpawnError> {
+    pub fn start(
+        count: NonZeroUsize,
+        threads: NonZeroUsize,
+        address: SocketAddr,
+        access: &Access,
+    ) -> Result<Self, SpawnError> {
+        let address = reachable_here(address);
         let program = program()?;
         let (sender, ends) = mpsc::unbounded_channel();
         let mut workers = Self {
@@ -105,16 +116,7 @@ impl SpawnedWorkers {
         };
         for number in 0..count.get() {
             let name = format!("spawned-{number}");
-            let mut child = Command::new(&program)
-                .args([
-                    "--connect",
-                    &address.to_string(),
-                    "--name",
-                    &name,
-                    "--threads",
-                    &threads.to_string(),
-                ])
-                .arg("--exit-when-stdin-closes")
+            let mut child = command(&program, address, &name, threads, access)
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
@@ -156,12 +158,42 @@ impl SpawnedWorkers {
     }
 }
 
+/// The worker called `name`, about to be started.
+fn command(program: &Path, address: SocketAddr, name: &str, threads: NonZeroUsize, access: &Access) -> Command {
+    let (address, threads) = (address.to_string(), threads.to_string());
+    let mut command = Command::new(program);
+    command
+        .args(["--connect", &address, "--name", name, "--threads", &threads])
+        .arg("--exit-when-stdin-closes")
+        .env_remove(TOKEN_VARIABLE)
+        .envs(access.token.as_ref().map(|token| (TOKEN_VARIABLE, token.reveal())));
+    if let Some(tls) = &access.tls {
+        // The configuration has seen to it that there is a CA where workers are spawned.
+        let ca = tls.ca.iter().map(|ca| ("--tls-ca", ca));
+        let own = [("--tls-cert", &tls.own.certificate), ("--tls-key", &tls.own.key)];
+        for (option, file) in ca.chain(own) {
+            command.arg(option).arg(file);
+        }
+    }
+    command
+}
+
 /// The command that starts a worker for a coordinator that listens on `address`.
 pub fn worker_command(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         return format!("worker --connect <this machine's address>:{}", address.port());
     }
     format!("worker --connect {address}")
+}
+
+/// The address by which processes on this machine reach one who listens on `address`.
+fn reachable_here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 fn program() -> Result<PathBuf, SpawnError> {

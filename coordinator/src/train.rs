@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 use bytes::Bytes;
 use proto::Run;
 use proto::tensor::encode;
+use security::TlsError;
 use shared::dataset::{DatasetError, Role};
 use shared::layers::LayerSizesError;
 use shared::predict::accuracy;
@@ -18,6 +19,7 @@ use shared::{AnyParameters, BlockColumns, Dataset, LayerSizes, Parameters, Preci
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::access::{Access, Entrance};
 use crate::compute::{Compute, Computed, Descent};
 use crate::config::{Fleet, SpawnConfig, TrainConfig, TrainingData};
 use crate::fleet::RemoteFleet;
@@ -42,6 +44,9 @@ pub enum TrainError {
     /// The data changed while they were read.
     #[error("the data changed while they were read: {0}")]
     Shard(#[from] ShardError),
+    /// TLS cannot be spoken with the files that were named.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -76,6 +81,7 @@ impl TrainError {
                 "another program listens there: end it, or choose another port with --listen; port 0 takes a free one"
                     .to_owned(),
             ),
+            Self::Tls(error) => error.hint(),
             Self::Spawn(error) => error.hint(),
             Self::Output(error) => error.hint(),
             Self::Run(RunError::Failed(failure)) => failure.hint(),
@@ -87,7 +93,7 @@ impl TrainError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Data(_) | Self::Blocks(_) | Self::Shard(_) | Self::Run(RunError::Data(_)) => 65,
-            Self::Sizes(_) => 64,
+            Self::Sizes(_) | Self::Tls(_) => 64,
             Self::Listen { .. } | Self::Spawn(_) | Self::Threads(_) => 1,
             Self::Output(error) => error.exit_code(),
             Self::Run(RunError::Stopped) => 130,
@@ -174,12 +180,12 @@ where
     let tree = Tree::over_batch(data.train.m(), block_columns)?;
     tracing::info!("network {sizes} in {}, {} blocks", config.precision, tree.leaves());
     let parameters = config.initialisation.parameters::<T>(&sizes, config.seed);
-    let port = Port::open(config.fleet).await?;
+    let port = Port::open(config.fleet, &config.access).await?;
     // The last thing that can fail before anything is written or started.
     if let Some(folder) = &config.out {
         outputs::prepare(folder)?;
     }
-    let fleet = port.map(Port::gather).transpose()?;
+    let fleet = port.map(|port| port.gather(&config.access)).transpose()?;
     let encoded = if fleet.is_some() {
         encode(parameters.values().to_vec())
     } else {
@@ -220,6 +226,7 @@ where
 /// A port on which workers can join.
 struct Port {
     listener: TcpListener,
+    entrance: Entrance,
     address: SocketAddr,
     workers: NonZeroUsize,
     spawn: Option<SpawnConfig>,
@@ -227,15 +234,17 @@ struct Port {
 
 impl Port {
     /// Opens the port, if the fleet is not this process itself.
-    async fn open(fleet: Fleet) -> Result<Option<Self>, TrainError> {
+    async fn open(fleet: Fleet, access: &Access) -> Result<Option<Self>, TrainError> {
         let Fleet::Remote { workers, listen, spawn } = fleet else {
             return Ok(None);
         };
+        let entrance = access.load()?;
         let failed = |error| TrainError::Listen { address: listen, error };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Some(Self {
             listener,
+            entrance,
             address,
             workers,
             spawn,
@@ -243,22 +252,42 @@ impl Port {
     }
 
     /// Says where it is, and starts workers if the coordinator is to do so.
-    fn gather(self) -> Result<RemoteFleet, SpawnError> {
+    fn gather(self, access: &Access) -> Result<RemoteFleet, SpawnError> {
         let Self {
             listener,
+            entrance,
             address,
             workers,
             spawn,
         } = self;
         tracing::info!("listening on {address}");
-        let start =
-            |spawn: SpawnConfig| SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address);
+        if let Some(options) = access.options_of_workers() {
+            tracing::info!("workers need these options as well: {options}");
+        }
+        warn_if_insecure(address, access);
+        let start = |spawn: SpawnConfig| {
+            SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address, access)
+        };
         let spawned = spawn.map(start).transpose()?;
         Ok(RemoteFleet {
             size: workers.get(),
             listener,
+            entrance,
             spawned,
         })
+    }
+}
+
+/// `--insecure` let this pass; nobody shall forget that.
+fn warn_if_insecure(address: SocketAddr, access: &Access) {
+    if address.ip().to_canonical().is_loopback() {
+        return;
+    }
+    if access.tls.is_none() {
+        tracing::warn!("without TLS: whoever is on the way to {address} can read and change what is sent");
+    }
+    if access.token.is_none() {
+        tracing::warn!("without a token: whoever can reach {address} may join, and receives training data");
     }
 }
 

@@ -11,10 +11,10 @@ use shared::layers::MAX_PARAMETERS;
 use shared::{BlockColumns, Initialisation, LayerSizes, Precision, ScaleChoice};
 
 use super::{access, names};
-use crate::access::Access;
+use crate::access::{Access, limits};
 
 /// The most workers that a run can have.
-const MAX_WORKERS: u64 = 4096;
+const MAX_WORKERS: u64 = limits::MAX_WORKERS as u64;
 
 /// What a training run is to do.
 #[derive(Clone, Debug, PartialEq)]
