@@ -106,6 +106,9 @@ Examples:
   Logistic regression, with a cost line every 10 iterations
     coordinator --hidden none --learning-rate 0.01 --print-every 10
 
+  Go on with a run that was interrupted
+    coordinator --resume run --workers 0 --train train.h5 --test test.h5
+
   Options from a file, one of them overridden
     coordinator --config lockstep.toml --seed 2";
 
@@ -152,6 +155,16 @@ const FLEET: Group = Group {
         )
         .default("1")
         .details("Training begins when as many have joined. At most 1024. The result does not depend on this number."),
+        Setting::new(
+            "min-workers",
+            Kind::Number("N"),
+            "Fewest workers to go on with",
+        )
+        .default("1")
+        .details(
+            "Workers may leave at any time; the others take over what they held. With fewer than this number the run \
+             pauses, and goes on by itself when enough have joined. At most --workers.",
+        ),
         Setting::new("listen", Kind::Text("ADDR"), "Where workers join")
             .default("127.0.0.1:50051")
             .details(
@@ -171,6 +184,27 @@ const FLEET: Group = Group {
         .details(
             "With --workers 0 the threads of this process, with --spawn those of each worker. A worker that you \
              start yourself has an option of this name. The result does not depend on this number.",
+        ),
+        Setting::new(
+            "worker-timeout",
+            Kind::Text("TIME"),
+            "When a silent worker is given up",
+        )
+        .default("5s")
+        .details(
+            "As in `500ms`, `5s` or `2m`; at least 100ms. A worker whose connection breaks is given up at once. The \
+                 result does not depend on this time.",
+        ),
+        Setting::new(
+            "audit",
+            Kind::Number("FRACTION"),
+            "Share of blocks computed twice",
+        )
+        .default("0")
+        .details(
+            "From 0 to 1. A second worker computes these blocks as well, and the bits are compared; a worker that \
+                 answers wrongly is dismissed. This finds defective memory and CPUs, and costs that share of the \
+                 computation.",
         ),
     ],
 };
@@ -269,7 +303,24 @@ const OUTPUT: Group = Group {
             Kind::Path("DIR"),
             "Folder for model.h5, costs.csv and report.html",
         )
-        .details("It is made if it does not exist. Without it nothing is written."),
+        .details("Checkpoints go there too. It is made if it does not exist. Without it nothing is written."),
+        Setting::new(
+            "checkpoint-every",
+            Kind::Number("N"),
+            "Write a checkpoint this often",
+        )
+        .otherwise("30s")
+        .details(
+            "A number of iterations, such as `100`, or a time, such as `30s`, `5m` or `1h`. Checkpoints go to the folder \
+             `checkpoints` in that of --out, and are written beside the run.",
+        ),
+        Setting::new("keep-checkpoints", Kind::Number("N"), "Keep the newest N checkpoints").otherwise("3"),
+        Setting::new("resume", Kind::Path("DIR"), "Go on with the run in this --out folder")
+            .details(
+                "It goes on from its newest good checkpoint, with the same options and data, and ends with the same \
+                 result as if it had never been interrupted. The fleet may be another one, and --iterations another \
+                 number, so that a finished run can be made longer. --out is then the same folder.",
+            ),
         Setting::new(
             "print-every",
             Kind::Number("N"),

@@ -5,40 +5,65 @@
 //!   run.rs ── Order ──▶ thread: keep the nodes' sums ─▶ join along the tree ─▶ · scale / m ─▶ update ── Computed ──▶ run.rs
 //! ```
 
+mod settle;
+
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use bytes::Bytes;
 use proto::SumChunk;
-use proto::tensor::{decode, encode};
+use proto::tensor::{Pool, decode};
 use rayon::prelude::*;
+use shared::dataset::DatasetError;
 use shared::gradient::mean;
-use shared::ids::Iteration;
+use shared::ids::{Iteration, WorkerId};
 use shared::update::step;
-use shared::{AnyParameters, GradientSum, LeafRange, Parameters, Real, Shard, Tree};
+use shared::{AnyParameters, Dataset, GradientSum, LeafRange, Parameters, Real, Shard, Tree};
 use tokio::sync::mpsc as async_mpsc;
+
+use crate::engine::{NodeAnswers, WrongSums};
 
 /// What the compute thread is to do.
 #[derive(Debug)]
 enum Order {
     /// Keep part of a node's sums.
-    Keep(SumChunk),
-    /// Complete the tree from the sums that were kept, and update.
-    Update(Iteration),
+    Keep(WorkerId, SumChunk),
+    /// Complete the tree from these nodes' sums, and update.
+    Update(Iteration, Vec<NodeAnswers>),
     /// Compute all sums here, and update.
     ComputeHere(Iteration),
+    /// Give the parameters as they are now.
+    Snapshot(u64),
+}
+
+/// What the compute thread has done.
+#[derive(Debug)]
+pub enum Computed {
+    /// An update.
+    Updated(Updated),
+    /// The parameters after a number of updates, encoded, for a checkpoint.
+    Snapshot {
+        /// The updates made.
+        iterations: u64,
+        /// The parameters.
+        parameters: Bytes,
+    },
+    /// Columns that were needed to tell right sums from wrong ones cannot be read.
+    Unreadable(DatasetError),
 }
 
 /// The parameters after an update.
 #[derive(Clone, Debug)]
-pub struct Computed {
+pub struct Updated {
     /// The iteration whose gradient was applied.
     pub iteration: Iteration,
     /// J at the parameters before the update.
     pub cost: f64,
     /// The parameters after it, encoded for the wire; empty if there are no workers to send them to.
     pub parameters: Bytes,
+    /// Sums that were not right, and were replaced.
+    pub wrong: Vec<WrongSums>,
 }
 
 /// What every update of a run has in common.
@@ -52,8 +77,19 @@ pub struct Descent<T> {
     pub scale: f64,
     /// α.
     pub learning_rate: f64,
-    /// The whole batch, if it is held here.
-    pub batch: Option<Shard<T>>,
+    /// Where the sums come from.
+    pub source: SumSource<T>,
+    /// The same parameters, encoded for the workers; empty if there are none.
+    pub encoded: Bytes,
+}
+
+/// Where the sums come from.
+#[derive(Debug)]
+pub enum SumSource<T> {
+    /// The whole batch is held here.
+    Here(Shard<T>),
+    /// Workers send them; where they differ, columns of this data set decide.
+    Workers(Arc<Dataset>),
 }
 
 /// The compute thread.
@@ -84,19 +120,24 @@ impl Compute {
             .build()
             .map_err(std::io::Error::other)?;
         let work = move || {
-            let mut trainer = Trainer {
-                descent,
-                kept: BTreeMap::new(),
-                spare: Vec::new(),
-            };
+            let mut trainer = Trainer::new(descent);
             while let Ok(order) = inbox.recv() {
                 let computed = match order {
-                    Order::Keep(sum) => {
-                        trainer.keep(&sum);
+                    Order::Keep(worker, sum) => {
+                        trainer.keep(worker, &sum);
                         continue;
                     }
-                    Order::Update(iteration) => pool.install(|| trainer.update(iteration)),
-                    Order::ComputeHere(iteration) => pool.install(|| trainer.compute_here(iteration)),
+                    Order::Update(iteration, sums) => match pool.install(|| trainer.update(iteration, sums)) {
+                        Ok(updated) => Computed::Updated(updated),
+                        Err(error) => Computed::Unreadable(error),
+                    },
+                    Order::ComputeHere(iteration) => {
+                        Computed::Updated(pool.install(|| trainer.compute_here(iteration)))
+                    }
+                    Order::Snapshot(iterations) => Computed::Snapshot {
+                        iterations,
+                        parameters: trainer.snapshot(),
+                    },
                 };
                 if results.send(computed).is_err() {
                     break;
@@ -109,18 +150,23 @@ impl Compute {
     }
 
     /// Keeps part of a node's sums. The engine has checked that it continues that node.
-    pub fn keep(&self, sum: SumChunk) {
-        self.order(Order::Keep(sum));
+    pub fn keep(&self, worker: WorkerId, sum: SumChunk) {
+        self.order(Order::Keep(worker, sum));
     }
 
-    /// Completes the tree from the kept sums, which together must cover every block once, and updates.
-    pub fn update(&self, iteration: Iteration) {
-        self.order(Order::Update(iteration));
+    /// Completes the tree from these nodes, which together must cover every block once and have been kept, and updates.
+    pub fn update(&self, iteration: Iteration, sums: Vec<NodeAnswers>) {
+        self.order(Order::Update(iteration, sums));
     }
 
     /// Computes all sums of the batch that is held here, and updates.
     pub fn compute_here(&self, iteration: Iteration) {
         self.order(Order::ComputeHere(iteration));
+    }
+
+    /// Gives the parameters as they are after all that was ordered before: those after so many updates.
+    pub fn snapshot(&self, iterations: u64) {
+        self.order(Order::Snapshot(iterations));
     }
 
     fn order(&self, order: Order) {
@@ -139,80 +185,147 @@ impl Compute {
 
 struct Trainer<T> {
     descent: Descent<T>,
-    /// The sums of this iteration by node, as far as they have arrived.
-    kept: BTreeMap<LeafRange, Vec<T>>,
+    /// The sums of this iteration by node and worker, as far as they have arrived.
+    kept: BTreeMap<(LeafRange, WorkerId), Vec<T>>,
     /// Memory of the last iteration's sums, to be used again.
     spare: Vec<Vec<T>>,
+    /// The parameters as they were sent to the workers; empty if there are none.
+    sent: Bytes,
+    /// Those of the iteration before.
+    before: Bytes,
+    /// Memory of what was sent.
+    pool: Pool<T>,
 }
 
 /// Numbers that one task joins and updates: small enough that its sums stay in the L1 and L2 caches.
 const TASK_NUMBERS: usize = 8192;
 
+/// What an update gave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Applied<T> {
+    /// J before it.
+    cost: T,
+    /// Whether all parameters are finite after it.
+    finite: bool,
+}
+
 impl<T: Real> Trainer<T> {
-    fn keep(&mut self, sum: &SumChunk) {
+    fn new(descent: Descent<T>) -> Self {
+        Self {
+            kept: BTreeMap::new(),
+            spare: Vec::new(),
+            sent: descent.encoded.clone(),
+            before: Bytes::new(),
+            pool: Pool::default(),
+            descent,
+        }
+    }
+
+    fn keep(&mut self, worker: WorkerId, sum: &SumChunk) {
         let numbers = self
             .kept
-            .entry(sum.node)
+            .entry((sum.node, worker))
             .or_insert_with(|| self.spare.pop().unwrap_or_default());
         numbers.reserve(GradientSum::<T>::len_for(self.descent.parameters.sizes()) - numbers.len());
         numbers.extend(decode::<T>(&sum.chunk.data));
     }
 
-    fn update(&mut self, iteration: Iteration) -> Computed {
+    fn update(&mut self, iteration: Iteration, answers: Vec<NodeAnswers>) -> Result<Updated, DatasetError> {
+        let mut wrong = Vec::new();
+        let mut sums = self.compare(&answers, &mut wrong)?;
+        let mut applied = self.apply(&sums);
+        if !(applied.finite && applied.cost.is_finite()) {
+            // Either the descent diverges, or somebody's numbers are wrong. Only what is computed here can tell.
+            self.restore();
+            self.replace_if_wrong(&mut sums, &answers, &mut wrong)?;
+            applied = self.apply(&sums);
+        }
         let kept = std::mem::take(&mut self.kept);
-        let cost = self.apply(&kept);
-        self.spare = kept.into_values().collect();
+        self.spare.extend(sums.into_values().chain(kept.into_values()));
         self.spare.iter_mut().for_each(Vec::clear);
-        let parameters = encode(self.descent.parameters.values().to_vec());
-        Computed {
+        Ok(Updated {
             iteration,
-            cost: cost.to_f64(),
-            parameters,
+            cost: applied.cost.to_f64(),
+            parameters: self.sent.clone(),
+            wrong,
+        })
+    }
+
+    fn compute_here(&mut self, iteration: Iteration) -> Updated {
+        let root = self.descent.tree.root();
+        let SumSource::Here(batch) = &self.descent.source else {
+            unreachable!("the engine asks for this only in runs without workers");
+        };
+        let memory = || self.spare.pop().unwrap_or_default();
+        let sums = batch.node_sums_in(&self.descent.parameters, &[root], memory);
+        let sums: BTreeMap<_, _> = sums.into_iter().map(|sum| (root, sum.into_values())).collect();
+        let applied = self.apply(&sums);
+        self.spare.extend(sums.into_values());
+        Updated {
+            iteration,
+            cost: applied.cost.to_f64(),
+            parameters: Bytes::new(),
+            wrong: Vec::new(),
         }
     }
 
-    fn compute_here(&mut self, iteration: Iteration) -> Computed {
-        let root = self.descent.tree.root();
-        let batch = self
-            .descent
-            .batch
-            .as_ref()
-            .expect("a run without workers holds its batch");
-        let sums = batch.node_sums(&self.descent.parameters, &[root]);
-        let kept = sums.into_iter().map(|sum| (root, sum.into_values())).collect();
-        let cost = self.apply(&kept);
-        Computed {
-            iteration,
-            cost: cost.to_f64(),
-            parameters: Bytes::new(),
+    fn snapshot(&self) -> Bytes {
+        if self.sent.is_empty() {
+            self.pool.encode(self.descent.parameters.values().to_vec())
+        } else {
+            self.sent.clone()
         }
     }
 
     /// Joins the nodes' sums along the tree, multiplies dW_1 by the scale, divides by m, and updates, in parallel over
-    /// ranges of parameters. Returns the cost.
-    fn apply(&mut self, kept: &BTreeMap<LeafRange, Vec<T>>) -> T {
+    /// ranges of parameters. If there are workers, the parameters are encoded for them on the way.
+    fn apply(&mut self, sums: &BTreeMap<LeafRange, Vec<T>>) -> Applied<T> {
         let Descent {
             parameters,
             tree,
             scale,
             learning_rate,
+            source,
             ..
         } = &mut self.descent;
         let (tree, scale, learning_rate) = (&*tree, T::from_f64(*scale), T::from_f64(*learning_rate));
         let m = T::from_i64(tree.items() as i64);
         let scaled = parameters.sizes().weights(1);
         let loss = parameters.sizes().parameters();
-        let tasks = parameters.values_mut().par_chunks_mut(TASK_NUMBERS).enumerate();
-        tasks.for_each_init(Vec::new, |levels, (task, values)| {
-            let first = task * TASK_NUMBERS;
-            let sums = join(tree, tree.root(), kept, first..first + values.len(), levels);
-            for ((index, value), &sum) in (first..).zip(values).zip(&sums) {
-                let scale = if scaled.contains(&index) { scale } else { T::ONE };
-                *value = step(*value, mean(sum, scale, m), learning_rate);
-            }
-            levels.push(sums);
-        });
-        join(tree, tree.root(), kept, loss..loss + 1, &mut Vec::new())[0] / m
+        let mut out = Vec::new();
+        if matches!(source, SumSource::Workers(_)) {
+            out = self.pool.take();
+            out.resize(loss, T::ZERO);
+        }
+        // Without workers the copies go nowhere: one empty piece for every task.
+        let tasks = loss.div_ceil(TASK_NUMBERS);
+        let mut copies: Vec<&mut [T]> = out.chunks_mut(TASK_NUMBERS).collect();
+        copies.resize_with(tasks, Default::default);
+        let values = parameters.values_mut().par_chunks_mut(TASK_NUMBERS);
+        let finite = values
+            .zip(copies)
+            .enumerate()
+            .map_init(Vec::new, |levels, (task, (values, copy))| {
+                let first = task * TASK_NUMBERS;
+                let joined = join(tree, tree.root(), sums, first..first + values.len(), levels);
+                let mut finite = true;
+                for ((index, value), &sum) in (first..).zip(&mut *values).zip(&joined) {
+                    let scale = if scaled.contains(&index) { scale } else { T::ONE };
+                    *value = step(*value, mean(sum, scale, m), learning_rate);
+                    finite &= value.is_finite();
+                }
+                if !copy.is_empty() {
+                    copy.copy_from_slice(values);
+                }
+                levels.push(joined);
+                finite
+            })
+            .reduce(|| true, |left, right| left & right);
+        if !out.is_empty() {
+            self.before = std::mem::replace(&mut self.sent, self.pool.encode(out));
+        }
+        let cost = join(tree, tree.root(), sums, loss..loss + 1, &mut Vec::new())[0] / m;
+        Applied { cost, finite }
     }
 }
 
@@ -242,51 +355,4 @@ fn join<T: Real>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use shared::element::Values;
-    use shared::reference::{Batch, node_sum, train};
-    use shared::{BlockColumns, Columns, Initialisation, LayerSizes};
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
-
-        #[test]
-        fn any_split_and_order_of_arrival_gives_the_oracles_bits(
-            m in 1_usize..80, cuts in prop::collection::vec(0_usize..10, 0..5), seed in any::<u32>(), reverse in any::<bool>(),
-        ) {
-            let sizes = LayerSizes::new(vec![700, 13, 1]).unwrap();
-            let tree = Tree::over_batch(m, BlockColumns::new(8).unwrap()).unwrap();
-            let x = Columns::new(700, Values::U8((0..700 * m).map(|i| (i * 31 % 256) as u8).collect())).unwrap();
-            let labels: Vec<u8> = (0..m).map(|j| (j % 2) as u8).collect();
-            let (scale, learning_rate) = (1.0 / 255.0, 0.05);
-            let parameters = Initialisation::Scaled.parameters::<f64>(&sizes, seed);
-            let batch = Batch { x: &x, labels: &labels, scale, tree: &tree };
-
-            let mut bounds: Vec<u32> = cuts.iter().map(|cut| (cut % tree.leaves()) as u32).collect();
-            bounds.extend([0, tree.leaves() as u32]);
-            bounds.sort_unstable();
-            let shards = bounds.windows(2).filter_map(|pair| LeafRange::new(pair[0], pair[1]));
-            let mut nodes: Vec<_> = shards.flat_map(|shard| tree.maximal_nodes(shard)).collect();
-            if reverse {
-                nodes.reverse();
-            }
-            let descent = Descent { parameters: parameters.clone(), tree: tree.clone(), scale, learning_rate, batch: None };
-            let mut trainer = Trainer { descent, kept: BTreeMap::new(), spare: Vec::new() };
-            for node in nodes {
-                let sums = encode(node_sum(&parameters, batch, node).into_values());
-                for chunk in proto::tensor::chunks(&sums, 8) {
-                    trainer.keep(&SumChunk { iteration: Iteration(0), node, chunk });
-                }
-            }
-            let computed = trainer.update(Iteration(0));
-            let mut expected = parameters;
-            let costs = train(&mut expected, batch, learning_rate, 1);
-            prop_assert_eq!(computed.cost, costs[0]);
-            prop_assert_eq!(trainer.descent.parameters.digest(), expected.digest());
-            let sent: Vec<f64> = decode(&computed.parameters).collect();
-            prop_assert_eq!(sent.as_slice(), expected.values());
-        }
-    }
-}
+mod tests;

@@ -17,8 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Workers that are about to join.
 #[derive(Debug)]
 pub struct RemoteFleet {
-    /// How many must join.
-    pub size: usize,
+    /// How many must join before the first iteration, at least 1.
+    pub first: usize,
+    /// How many there must be to go on, at least 1.
+    pub least: usize,
     /// Where they join.
     pub listener: TcpListener,
     /// What is asked of them there.
@@ -46,7 +48,7 @@ struct Open {
 pub enum Arrival {
     /// A worker said something, or its stream ended.
     Message(Incoming),
-    /// A process that the coordinator started has ended.
+    /// A process that the coordinator started has ended. It is about to be started again.
     Ended(Ended),
 }
 
@@ -106,9 +108,8 @@ impl Fleet {
         }
     }
 
-    /// Waits until the workers are gone, and ends the spawned ones that do not go. Shows the last lines of the spawned
-    /// worker that made the run fail.
-    pub async fn close(self, at_fault: Option<&str>) {
+    /// Waits until the workers are gone, and ends the spawned ones that do not go.
+    pub async fn close(self) {
         let Some(Open {
             stopped, stop, spawned, ..
         }) = self.0
@@ -117,16 +118,8 @@ impl Fleet {
         };
         drop(stop);
         if let Some(spawned) = spawned {
-            let ends = spawned.finish().await;
-            if let Some(ended) = ends
-                .iter()
-                .find(|ended| Some(ended.name.as_str()) == at_fault && !ended.is_success())
-            {
-                tracing::error!("{} ended ({})", ended.name, ended.how());
-                ended
-                    .last_lines
-                    .iter()
-                    .for_each(|line| tracing::error!("{}: {line}", ended.name));
+            for ended in spawned.finish().await.iter().filter(|ended| !ended.is_success()) {
+                tracing::debug!("{} ended ({})", ended.name, ended.how());
             }
         }
         if tokio::time::timeout(PATIENCE, stopped).await.is_err() {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod certificates;
+pub mod checkpoint;
 pub mod cli;
 pub mod compute;
 pub mod config;

@@ -8,10 +8,13 @@ use coordinator::certificates::{CertificatesConfig, CertificatesError, make};
 use coordinator::config::{Command, TrainConfig, parse};
 use coordinator::predict::{PredictError, predict};
 use coordinator::progress::{Progress, log_to_stderr};
+use coordinator::run::StopSignal;
 use coordinator::train::{TrainError, train};
 use settings::Verbosity;
 use shared::atomic_file::WriteError;
 use shared::dataset::write_demo;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 /// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
 /// kernel each time and has them cleared again.
@@ -66,7 +69,7 @@ fn run_training(config: &TrainConfig) -> ExitCode {
         .build()
     {
         Ok(runtime) => {
-            let result = runtime.block_on(train(config, &progress, interrupted()));
+            let result = runtime.block_on(async { train(config, &progress, stop_signals()).await });
             runtime.shutdown_background();
             result
         }
@@ -76,11 +79,25 @@ fn run_training(config: &TrainConfig) -> ExitCode {
     ended(result, TrainError::hint, TrainError::exit_code)
 }
 
-/// Ends when the user presses Ctrl-C.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
+/// The signals by which the user stops a run. The second one ends the program at once.
+fn stop_signals() -> mpsc::UnboundedReceiver<StopSignal> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut signals = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+            (Ok(interrupts), Ok(terminations)) => (interrupts, terminations),
+            (Err(error), _) | (_, Err(error)) => return tracing::warn!("signals cannot be received: {error}"),
+        };
+        for count in 1.. {
+            let signal = tokio::select! {
+                _ = signals.0.recv() => StopSignal::Interrupt,
+                _ = signals.1.recv() => StopSignal::Terminate,
+            };
+            if count > 1 || sender.send(signal).is_err() {
+                std::process::exit(i32::from(signal.exit_code()));
+            }
+        }
+    });
+    receiver
 }
 
 /// Tells of an error, if there is one.

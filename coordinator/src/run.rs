@@ -3,13 +3,13 @@
 //! ```text
 //!   fleet (workers' streams) ─┐                          ┌─▶ rpc::Link   messages to one worker
 //!   compute (updates) ────────┼─▶ Event ─▶ Engine ─▶ Action ─▶ compute   sums, updates
-//!   shutdown ─────────────────┘                          └─▶ progress    what people see
+//!   signals, deadlines ───────┘                          └─▶ progress    what people see
 //! ```
 //!
 //! Everything that it waits on is an argument.
 
-use std::collections::BTreeMap;
-use std::future::Future;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,12 +21,13 @@ use shared::ids::{Iteration, WorkerId};
 use shared::{AnyParameters, Dataset};
 use tokio::sync::mpsc;
 
-use crate::compute::{Compute, Computed};
-use crate::engine::{Action, Engine, EngineConfig, Event, FleetSize, Roster, RunFailure, RunTime, Timing};
+use crate::compute::{Compute, Computed, Updated};
+use crate::engine::{Action, Audit, Checkpoints, Engine, EngineConfig, Event, FleetSize, RunFailure, RunTime};
+use crate::engine::{Report, Roster, SumShape, Timing};
 use crate::fleet::{Arrival, Fleet, RemoteFleet};
 use crate::progress::Progress;
 use crate::rpc::{Incoming, Link, ShardSource};
-use crate::spawn::worker_command;
+use crate::spawn::{Ended, worker_command};
 
 /// What a run needs.
 #[derive(Debug)]
@@ -41,13 +42,21 @@ pub struct RunSetup {
     pub compute: Compute,
     /// What the compute thread has done.
     pub computed: mpsc::UnboundedReceiver<Computed>,
-    /// W and b before iteration 0, encoded; empty if all is computed here.
+    /// W and b before the first iteration, encoded; empty if all is computed here.
     pub parameters: Bytes,
+    /// J of the iterations that an earlier run has made; this one goes on after them.
+    pub costs: Vec<f64>,
+    /// What is computed twice, if anything.
+    pub audit: Option<Audit>,
+    /// When to write down the state.
+    pub checkpoints: Option<Checkpoints>,
 }
 
-/// A completed run.
+/// What a run has made.
 #[derive(Debug)]
 pub struct Trained {
+    /// What stopped it before all iterations were made, if anything did.
+    pub stopped: Option<StopSignal>,
     /// W and b after the last update.
     pub parameters: AnyParameters,
     /// J of every iteration, before its update.
@@ -58,14 +67,42 @@ pub struct Trained {
     pub roster: Roster,
 }
 
+/// A signal by which the user stops a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGINT, or Ctrl-C.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl StopSignal {
+    /// The program's exit code: 128 and the signal's number.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
+impl fmt::Display for StopSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        })
+    }
+}
+
 /// Why a run ended before it was complete.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The engine ended it.
     #[error(transparent)]
     Failed(#[from] RunFailure),
-    /// A worker that the coordinator started has ended.
-    #[error("the spawned worker {name} ended ({how})")]
+    /// A worker that the coordinator started gave up before it had ever joined.
+    #[error("the spawned worker {name} ended ({how}) before it joined")]
     SpawnedWorkerEnded {
         /// Its name.
         name: String,
@@ -75,9 +112,6 @@ pub enum RunError {
     /// The training data cannot be read any more.
     #[error(transparent)]
     Data(#[from] DatasetError),
-    /// The user stopped it.
-    #[error("stopped by the user")]
-    Stopped,
     /// The address of the listener is not known.
     #[error("the address that workers join at is not known: {0}")]
     Address(std::io::Error),
@@ -86,49 +120,40 @@ pub enum RunError {
     StandardOutput(std::io::Error),
 }
 
-impl RunError {
-    /// The name of the worker that made the run fail, if one did.
-    fn worker_at_fault(&self) -> Option<&str> {
-        match self {
-            Self::Failed(RunFailure::WorkerLost { name, .. } | RunFailure::Misconduct { name, .. }) => Some(name),
-            Self::SpawnedWorkerEnded { name, .. } => Some(name),
-            _ => None,
-        }
-    }
-}
-
 /// Makes a run from its first event to its last.
 ///
 /// # Errors
 ///
-/// [`RunError`] if it ends before it is complete. No spawned worker is left behind then either.
+/// [`RunError`] if it ends before it is complete and not at the user's wish. No spawned worker is left behind then
+/// either.
 pub async fn run(
     setup: RunSetup,
     progress: &Progress,
-    shutdown: impl Future<Output = ()>,
+    mut stops: mpsc::UnboundedReceiver<StopSignal>,
 ) -> Result<Trained, RunError> {
     let clock = Clock::start();
     let config = engine_config(&setup);
     let mut fleet = Fleet::open(setup.fleet).await.map_err(RunError::Address)?;
-    let (mut engine, first) = Engine::start(config, clock.now());
+    let (mut engine, mut actions) = Engine::start(config, clock.now());
     let (failures, mut data_failures) = mpsc::unbounded_channel();
+    let mut computed = setup.computed;
     let mut shell = Shell {
         shards: ShardSource {
             dataset: setup.dataset,
+            tree: setup.run.tree.clone(),
             failures,
         },
         run: setup.run,
         compute: setup.compute,
         parameters: setup.parameters,
         links: BTreeMap::new(),
-        costs: Vec::new(),
+        costs: setup.costs,
         progress,
         address: fleet.address(),
         spawns: fleet.spawns(),
+        joined: BTreeSet::new(),
+        stopped: None,
     };
-    let mut computed = setup.computed;
-    tokio::pin!(shutdown);
-    let mut actions = first;
     let outcome = loop {
         match shell.perform_all(std::mem::take(&mut actions)) {
             Ok(Some(outcome)) => break outcome.map_err(RunError::from),
@@ -138,37 +163,51 @@ pub async fn run(
         let event = tokio::select! {
             arrival = fleet.next() => match arrival {
                 Arrival::Message(message) => shell.receive(message),
-                // The end of a member's stream follows, and the engine knows what that means.
-                Arrival::Ended(ended) if engine.roster().has_name(&ended.name) => continue,
-                Arrival::Ended(ended) => {
-                    let (name, how) = (ended.name.clone(), ended.how());
-                    break Err(RunError::SpawnedWorkerEnded { name, how });
-                }
+                Arrival::Ended(ended) => match shell.spawned_worker_ended(&ended) {
+                    Ok(()) => continue,
+                    Err(error) => break Err(error),
+                },
             },
-            Some(done) = computed.recv() => shell.computed(done),
+            Some(done) = computed.recv() => match shell.computed(done) {
+                Ok(Some(event)) => event,
+                Ok(None) => continue,
+                Err(error) => break Err(error.into()),
+            },
             Some(error) = data_failures.recv() => break Err(error.into()),
-            () = &mut shutdown => break Err(RunError::Stopped),
+            Some(signal) = stops.recv() => shell.stop(signal),
+            () = clock.wait_until(engine.next_deadline()) => Event::DeadlinePassed,
         };
         actions = engine.handle(event, clock.now());
     };
     progress.finish();
-    let result = shell.end(outcome, engine.roster());
-    fleet
-        .close(result.as_ref().err().and_then(RunError::worker_at_fault))
-        .await;
+    let result = shell.end(outcome, engine.roster(), computed);
+    fleet.close().await;
     result
 }
 
 fn engine_config(setup: &RunSetup) -> EngineConfig {
+    let run = &setup.run;
     EngineConfig {
         fleet: setup
             .fleet
             .as_ref()
-            .map_or(FleetSize::Here, |fleet| FleetSize::Workers(fleet.size)),
-        iterations: setup.run.iterations,
-        tree: setup.run.tree.clone(),
-        sum_len: setup.run.sizes.parameters() + 1,
-        number_bytes: setup.run.precision.bytes(),
+            .map_or(FleetSize::Here, |fleet| FleetSize::Workers {
+                first: fleet.first,
+                least: fleet.least,
+            }),
+        first: Iteration(setup.costs.len() as u64),
+        iterations: run.iterations,
+        tree: run.tree.clone(),
+        block_columns: run.block_columns,
+        data: run.data,
+        column_bytes: run.sizes.features() * run.element_type.bytes(),
+        shape: SumShape {
+            len: run.sizes.parameters() + 1,
+            number_bytes: run.precision.bytes(),
+        },
+        worker_timeout: run.worker_timeout,
+        audit: setup.audit,
+        checkpoints: setup.checkpoints,
     }
 }
 
@@ -187,6 +226,14 @@ impl Clock {
     fn now(&self) -> RunTime {
         RunTime(self.0.elapsed())
     }
+
+    /// Ends at `deadline`; never, if there is none.
+    async fn wait_until(&self, deadline: Option<RunTime>) {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until((self.0 + deadline.0).into()).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// What the actions are performed with.
@@ -197,10 +244,15 @@ struct Shell<'a> {
     /// W and b of the next iteration, encoded.
     parameters: Bytes,
     links: BTreeMap<WorkerId, Link>,
+    /// J of every iteration so far.
     costs: Vec<f64>,
     progress: &'a Progress,
     address: Option<SocketAddr>,
     spawns: bool,
+    /// The names of all workers that have ever joined.
+    joined: BTreeSet<String>,
+    /// The signal by which the user stops the run.
+    stopped: Option<StopSignal>,
 }
 
 /// How the engine ended the run.
@@ -212,28 +264,55 @@ impl Shell<'_> {
         match message {
             Incoming::Joined { worker, hello, link } => {
                 self.links.insert(worker, link);
+                self.joined.insert(hello.name.clone());
                 Event::HelloArrived { worker, hello }
             }
             Incoming::Ready(worker) => Event::WorkerReady(worker),
             Incoming::Sum(worker, sum) => Event::SumArrived { worker, sum },
+            Incoming::Heartbeat(worker) => Event::HeartbeatArrived(worker),
             Incoming::Lost(worker, reason) => {
                 self.links.remove(&worker);
                 Event::WorkerLost { worker, reason }
             }
+            Incoming::Erred(worker, what) => Event::WorkerErred { worker, what },
         }
     }
 
     /// What the compute thread has done, as an event.
-    fn computed(
-        &mut self,
-        Computed {
-            iteration,
-            cost,
-            parameters,
-        }: Computed,
-    ) -> Event {
-        self.parameters = parameters;
-        Event::Updated { iteration, cost }
+    fn computed(&mut self, done: Computed) -> Result<Option<Event>, DatasetError> {
+        match done {
+            Computed::Updated(Updated {
+                iteration,
+                cost,
+                parameters,
+                wrong,
+            }) => {
+                self.parameters = parameters;
+                Ok(Some(Event::Updated { iteration, cost, wrong }))
+            }
+            Computed::Snapshot { .. } => Ok(None),
+            Computed::Unreadable(error) => Err(error),
+        }
+    }
+
+    /// A worker that the coordinator started has ended, and is about to be started again.
+    fn spawned_worker_ended(&self, ended: &Ended) -> Result<(), RunError> {
+        let (name, how) = (ended.name.clone(), ended.how());
+        for line in &ended.last_lines {
+            tracing::warn!("{name}: {line}");
+        }
+        if ended.gave_up() && !self.joined.contains(&name) {
+            return Err(RunError::SpawnedWorkerEnded { name, how });
+        }
+        tracing::warn!("{name} ended ({how}); starting it again");
+        Ok(())
+    }
+
+    /// The user wants the run to stop.
+    fn stop(&mut self, signal: StopSignal) -> Event {
+        tracing::warn!("{signal}: stopping after this iteration; once more to end at once");
+        self.stopped = Some(signal);
+        Event::StopRequested
     }
 
     /// Performs actions in order, up to the one that ends the run.
@@ -252,26 +331,43 @@ impl Shell<'_> {
                 let run = self.run.clone();
                 self.send(worker, FromCoordinator::Welcome(Welcome { worker, run }));
             }
-            Action::Dismiss(worker, dismissal) => {
-                tracing::warn!("dismissed worker {worker}: {dismissal}");
+            Action::Dismiss {
+                worker,
+                name,
+                dismissal,
+            } => {
+                tracing::warn!("dismissed worker {worker} ({name}): {dismissal}");
                 self.send(worker, FromCoordinator::Dismissed(dismissal));
                 // What is queued is still sent; then the stream is closed.
                 self.links.remove(&worker);
             }
-            Action::ReportGathering { joined, needed } => self.report_gathering(joined, needed),
-            Action::Assign { worker, blocks } => self.assign(worker, blocks),
-            Action::WarnIdle { idle, blocks } => tracing::warn!(
-                "the batch has {blocks} blocks, so {idle} of the workers stay idle; a smaller --block-columns makes more"
-            ),
-            Action::Broadcast { iteration, to } => self.broadcast(iteration, &to),
+            Action::Report(report) => self.report(&report),
+            Action::Assign { worker, hold, missing } => {
+                if let Some(link) = self.links.get(&worker) {
+                    tracing::debug!("worker {worker} is to hold blocks {hold}; sending blocks {missing}");
+                    link.send_shard(self.shards.clone(), hold, missing);
+                }
+            }
+            Action::Broadcast { iteration, to } => {
+                for link in to.iter().filter_map(|worker| self.links.get(worker)) {
+                    link.send_parameters(iteration, self.parameters.clone(), self.run.precision);
+                }
+            }
+            Action::Compute {
+                worker,
+                iteration,
+                nodes,
+            } => self.send(worker, FromCoordinator::Compute(iteration, nodes)),
+            Action::Heartbeat => self.send_to_all(&FromCoordinator::Heartbeat),
             Action::ComputeHere { iteration } => self.compute.compute_here(iteration),
-            Action::Keep(sum) => self.compute.keep(sum),
-            Action::Update { iteration } => self.compute.update(iteration),
+            Action::Keep(worker, sum) => self.compute.keep(worker, sum),
+            Action::Update { iteration, sums } => self.compute.update(iteration, sums),
+            Action::SaveCheckpoint { iterations } => self.compute.snapshot(iterations),
             Action::ReportCost { iteration, cost } => {
                 self.costs.push(cost);
                 self.progress.cost(iteration, cost)?;
             }
-            Action::Finish(timing) => return Ok(Some(Ok(timing))),
+            Action::Finish(timing) | Action::Stop(timing) => return Ok(Some(Ok(timing))),
             Action::Fail(failure) => return Ok(Some(Err(failure))),
         }
         Ok(None)
@@ -283,65 +379,93 @@ impl Shell<'_> {
         }
     }
 
-    fn report_gathering(&self, joined: usize, needed: usize) {
-        let command = match self.address {
-            Some(address) if joined < needed && !self.spawns => format!("; start another: {}", worker_command(address)),
+    fn send_to_all(&self, message: &FromCoordinator) {
+        self.links.values().for_each(|link| link.send(message.clone()));
+    }
+
+    fn report(&self, report: &Report) {
+        match report {
+            Report::Gathering { joined, needed } => {
+                let start = self.how_to_start(joined < needed);
+                tracing::info!("{joined} of {needed} workers have joined{start}");
+            }
+            Report::Begins => tracing::info!("all workers hold their columns; training begins"),
+            Report::Idle { idle, blocks } => tracing::warn!(
+                "the batch has {blocks} blocks, so {idle} of the workers stay idle; a smaller --block-columns makes more"
+            ),
+            Report::Joined { worker, name } => tracing::info!("worker {worker} ({name}) joined"),
+            Report::Lost {
+                worker,
+                name,
+                iteration,
+                reason,
+            } => {
+                let when = iteration.map_or_else(
+                    || "before the first iteration".to_owned(),
+                    |iteration| format!("in iteration {iteration}"),
+                );
+                tracing::warn!("lost worker {worker} ({name}) {when}: {reason}; its blocks go to the others");
+            }
+            Report::Paused {
+                iteration,
+                joined,
+                needed,
+            } => {
+                let start = self.how_to_start(true);
+                tracing::warn!("paused at iteration {iteration}: {joined} of at least {needed} workers{start}");
+            }
+            Report::GoesOn { iteration } => tracing::info!("the run goes on at iteration {iteration}"),
+            Report::SharedAnew => tracing::info!("the workers' speeds differ: sharing the blocks out anew"),
+            Report::Repeated { late, iteration } => {
+                tracing::debug!("worker {late} is late in iteration {iteration}: another one repeats its blocks");
+            }
+        }
+    }
+
+    /// How a user starts one more worker, where that helps.
+    fn how_to_start(&self, helps: bool) -> String {
+        match self.address {
+            Some(address) if helps && !self.spawns => format!("; start another: {}", worker_command(address)),
             _ => String::new(),
-        };
-        tracing::info!("{joined} of {needed} workers have joined{command}");
-    }
-
-    fn assign(&self, worker: WorkerId, blocks: Option<shared::LeafRange>) {
-        match (blocks, self.links.get(&worker)) {
-            (Some(blocks), Some(link)) => {
-                let columns = self.run.tree.items_of(blocks);
-                tracing::debug!("worker {worker} gets columns {}..{}", columns.start, columns.end);
-                link.send_shard(self.shards.clone(), blocks, columns);
-            }
-            (None, Some(link)) => link.send(FromCoordinator::Assignment(None)),
-            (_, None) => {}
         }
     }
 
-    fn broadcast(&self, iteration: Iteration, to: &[WorkerId]) {
-        if iteration == Iteration(0) {
-            tracing::info!("all workers hold their columns; training begins");
+    /// Tells the workers how the run ended, closes their streams, and gives what was made.
+    fn end(
+        mut self,
+        outcome: Result<Timing, RunError>,
+        roster: &Roster,
+        mut computed: mpsc::UnboundedReceiver<Computed>,
+    ) -> Result<Trained, RunError> {
+        let timing = outcome.inspect_err(|error| self.dismiss_all(&format!("the run has failed: {error}")))?;
+        if let Some(signal) = self.stopped {
+            self.dismiss_all(&format!("the user stopped the run ({signal})"));
         }
-        for link in to.iter().filter_map(|worker| self.links.get(worker)) {
-            link.send_parameters(iteration, self.parameters.clone(), self.run.precision);
+        let parameters = self.compute.finish();
+        // An update that was ordered before the end may have been made after it.
+        while let Ok(Computed::Updated(updated)) = computed.try_recv() {
+            self.costs.push(updated.cost);
         }
+        let iterations = self.run.iterations;
+        let stopped = self.stopped.filter(|_| (self.costs.len() as u64) < iterations);
+        if stopped.is_none() {
+            let digest = parameters.digest();
+            let finished = FromCoordinator::Finished { iterations, digest };
+            self.links.values().for_each(|link| link.send(finished.clone()));
+        }
+        Ok(Trained {
+            stopped,
+            parameters,
+            costs: self.costs,
+            timing,
+            roster: roster.clone(),
+        })
     }
 
-    /// Tells the workers how the run ended, and closes their streams.
-    fn end(self, outcome: Result<Timing, RunError>, roster: &Roster) -> Result<Trained, RunError> {
-        let farewell = |message: &FromCoordinator| {
-            for link in self.links.values() {
-                link.send(message.clone());
-            }
-        };
-        match outcome {
-            Ok(timing) => {
-                let parameters = self.compute.finish();
-                let iterations = self.run.iterations;
-                farewell(&FromCoordinator::Finished {
-                    iterations,
-                    digest: parameters.digest(),
-                });
-                Ok(Trained {
-                    parameters,
-                    costs: self.costs,
-                    timing,
-                    roster: roster.clone(),
-                })
-            }
-            Err(error) => {
-                let explanation = format!("the run has failed: {error}");
-                farewell(&FromCoordinator::Dismissed(Dismissal {
-                    reason: Reason::RunFailed,
-                    explanation,
-                }));
-                Err(error)
-            }
-        }
+    fn dismiss_all(&self, explanation: &str) {
+        self.send_to_all(&FromCoordinator::Dismissed(Dismissal {
+            reason: Reason::RunFailed,
+            explanation: explanation.to_owned(),
+        }));
     }
 }

@@ -1,20 +1,19 @@
 //! Workers that the coordinator starts itself, on its own machine.
 //!
-//! A spawned worker's standard input is a pipe that only the coordinator holds. The worker ends when the pipe closes, and
+//! A spawned worker that ends during the run is started again. A spawned worker's standard input is a pipe that only the coordinator holds. The worker ends when the pipe closes, and
 //! the system closes it when the coordinator ends, however it ends: so nothing is left behind even after SIGKILL.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use security::TOKEN_VARIABLE;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::mpsc;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::access::Access;
@@ -27,6 +26,13 @@ const LINE_BYTES: usize = 400;
 
 /// How long spawned workers may take to end by themselves when the run is over.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A worker that lasts so long and then ends is started again at once.
+const LASTING: Duration = Duration::from_secs(10);
+
+/// How long a worker that ends again and again is waited with at first, and at the most.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LAST_DELAY: Duration = Duration::from_secs(30);
 
 /// A worker cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +77,13 @@ impl Ended {
         self.status.as_ref().is_ok_and(ExitStatus::success)
     }
 
+    /// Whether it gave up by itself with an error, and was not killed.
+    pub fn gave_up(&self) -> bool {
+        self.status
+            .as_ref()
+            .is_ok_and(|status| status.code().is_some_and(|code| code != 0))
+    }
+
     /// How it ended, for people.
     pub fn how(&self) -> String {
         match &self.status {
@@ -83,12 +96,22 @@ impl Ended {
 /// All workers that were started here.
 #[derive(Debug)]
 pub struct SpawnedWorkers {
-    running: JoinSet<()>,
+    slots: JoinSet<()>,
     ends: mpsc::UnboundedReceiver<Ended>,
     /// Those that have been returned.
     ended: Vec<Ended>,
-    /// While these are open, the workers stay.
-    inputs: Vec<ChildStdin>,
+    /// Whether a worker that ends is started again.
+    restart: watch::Sender<bool>,
+}
+
+/// How one spawned worker is started, and started again.
+#[derive(Clone, Debug)]
+struct Slot {
+    program: PathBuf,
+    name: String,
+    threads: NonZeroUsize,
+    address: SocketAddr,
+    access: Access,
 }
 
 impl SpawnedWorkers {
@@ -108,31 +131,28 @@ impl SpawnedWorkers {
         let address = reachable_here(address);
         let program = program()?;
         let (sender, ends) = mpsc::unbounded_channel();
-        let mut workers = Self {
-            running: JoinSet::new(),
+        let (restart, restarting) = watch::channel(true);
+        let mut slots = JoinSet::new();
+        for number in 0..count.get() {
+            let slot = Slot {
+                program: program.clone(),
+                name: format!("spawned-{number}"),
+                threads,
+                address,
+                access: access.clone(),
+            };
+            let first = slot.start()?;
+            slots.spawn(slot.keep_alive(first, sender.clone(), restarting.clone()));
+        }
+        Ok(Self {
+            slots,
             ends,
             ended: Vec::new(),
-            inputs: Vec::with_capacity(count.get()),
-        };
-        for number in 0..count.get() {
-            let name = format!("spawned-{number}");
-            let mut child = command(&program, address, &name, threads, access)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .kill_on_drop(true)
-                .spawn()
-                .map_err(|error| SpawnError::Refused {
-                    program: program.clone(),
-                    error,
-                })?;
-            workers.inputs.extend(child.stdin.take());
-            workers.running.spawn(watch(child, name, sender.clone()));
-        }
-        Ok(workers)
+            restart,
+        })
     }
 
-    /// The next worker that ends; waits for ever if all have been returned. Dropping the future loses nothing.
+    /// The next worker that ends; waits for ever if there can be none. Dropping the future loses nothing.
     pub async fn next_end(&mut self) -> Ended {
         match self.ends.recv().await {
             Some(ended) => {
@@ -145,10 +165,12 @@ impl SpawnedWorkers {
 
     /// Waits until all have ended, and ends those that do not do so soon. Returns how each of them ended.
     pub async fn finish(mut self) -> Vec<Ended> {
-        let all = async { while self.running.join_next().await.is_some() {} };
+        // If every slot has ended, nobody listens any more.
+        let _ = self.restart.send(false);
+        let all = async { while self.slots.join_next().await.is_some() {} };
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             // Dropping a child's task kills the child.
-            self.running.shutdown().await;
+            self.slots.shutdown().await;
         }
         let mut ended = self.ended;
         while let Ok(another) = self.ends.try_recv() {
@@ -158,24 +180,66 @@ impl SpawnedWorkers {
     }
 }
 
-/// The worker called `name`, about to be started.
-fn command(program: &Path, address: SocketAddr, name: &str, threads: NonZeroUsize, access: &Access) -> Command {
-    let (address, threads) = (address.to_string(), threads.to_string());
-    let mut command = Command::new(program);
-    command
-        .args(["--connect", &address, "--name", name, "--threads", &threads])
-        .arg("--exit-when-stdin-closes")
-        .env_remove(TOKEN_VARIABLE)
-        .envs(access.token.as_ref().map(|token| (TOKEN_VARIABLE, token.reveal())));
-    if let Some(tls) = &access.tls {
-        // The configuration has seen to it that there is a CA where workers are spawned.
-        let ca = tls.ca.iter().map(|ca| ("--tls-ca", ca));
-        let own = [("--tls-cert", &tls.own.certificate), ("--tls-key", &tls.own.key)];
-        for (option, file) in ca.chain(own) {
-            command.arg(option).arg(file);
+impl Slot {
+    fn start(&self) -> Result<Child, SpawnError> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["--connect", &self.address.to_string()])
+            .args(["--name", &self.name])
+            .args(["--threads", &self.threads.to_string()])
+            .arg("--exit-when-stdin-closes")
+            .env_remove(TOKEN_VARIABLE)
+            .envs(self.access.token.iter().map(|token| (TOKEN_VARIABLE, token.reveal())));
+        if let Some(tls) = &self.access.tls {
+            // The configuration has seen to it that there is a CA where workers are spawned.
+            let ca = tls.ca.iter().map(|ca| ("--tls-ca", ca));
+            let own = [("--tls-cert", &tls.own.certificate), ("--tls-key", &tls.own.key)];
+            for (option, file) in ca.chain(own) {
+                command.arg(option).arg(file);
+            }
+        }
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| SpawnError::Refused {
+                program: self.program.clone(),
+                error,
+            })
+    }
+
+    /// Starts the worker again whenever it ends, at once the first time and ever later if it ends again and again, until
+    /// it is no longer wanted.
+    async fn keep_alive(self, first: Child, ends: mpsc::UnboundedSender<Ended>, mut restart: watch::Receiver<bool>) {
+        let mut child = first;
+        let mut delay = Duration::ZERO;
+        loop {
+            let watching = watch_end(child, self.name.clone());
+            tokio::pin!(watching);
+            let ended = match tokio::time::timeout(LASTING, &mut watching).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    delay = Duration::ZERO;
+                    watching.await
+                }
+            };
+            // If nobody asks any more, the run is over.
+            let _ = ends.send(ended);
+            child = loop {
+                let unwanted = restart.wait_for(|&wanted| !wanted);
+                if tokio::time::timeout(delay, unwanted).await.is_ok() {
+                    return;
+                }
+                delay = (delay * 2).clamp(FIRST_DELAY, LAST_DELAY);
+                match self.start() {
+                    Ok(child) => break child,
+                    Err(error) => tracing::warn!("{error}; trying again in {delay:?}"),
+                }
+            };
         }
     }
-    command
 }
 
 /// The command that starts a worker for a coordinator that listens on `address`.
@@ -207,32 +271,24 @@ fn program() -> Result<PathBuf, SpawnError> {
 }
 
 /// Reads a worker's standard error until it ends, then waits for it.
-async fn watch(mut child: Child, name: String, ends: mpsc::UnboundedSender<Ended>) {
-    let last_lines = Arc::new(Mutex::new(VecDeque::new()));
-    let reading = child.stderr.take().map(|stderr| {
-        let (last_lines, name) = (Arc::clone(&last_lines), name.clone());
-        async move {
-            let mut lines = BufReader::new(stderr).split(b'\n');
-            while let Ok(Some(line)) = lines.next_segment().await {
-                let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES)]).into_owned();
-                tracing::debug!("{name}: {line}");
-                let mut last_lines = last_lines.lock().unwrap_or_else(PoisonError::into_inner);
-                if last_lines.len() == LAST_LINES {
-                    last_lines.pop_front();
-                }
-                last_lines.push_back(line);
+async fn watch_end(mut child: Child, name: String) -> Ended {
+    // While this is open, the worker stays.
+    let _input = child.stdin.take();
+    let mut last_lines = VecDeque::new();
+    if let Some(stderr) = child.stderr.take() {
+        let mut lines = BufReader::new(stderr).split(b'\n');
+        while let Ok(Some(line)) = lines.next_segment().await {
+            let line = String::from_utf8_lossy(&line[..line.len().min(LINE_BYTES)]).into_owned();
+            tracing::debug!("{name}: {line}");
+            if last_lines.len() == LAST_LINES {
+                last_lines.pop_front();
             }
+            last_lines.push_back(line);
         }
-    });
-    if let Some(reading) = reading {
-        reading.await;
     }
-    let status = child.wait().await.map_err(|error| error.to_string());
-    let last_lines = std::mem::take(&mut *last_lines.lock().unwrap_or_else(PoisonError::into_inner)).into();
-    // If nobody asks any more, the run is over.
-    let _ = ends.send(Ended {
+    Ended {
         name,
-        status,
-        last_lines,
-    });
+        status: child.wait().await.map_err(|error| error.to_string()),
+        last_lines: last_lines.into(),
+    }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proto::Run;
@@ -20,13 +21,13 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::access::{Access, Entrance};
-use crate::compute::{Compute, Computed, Descent};
+use crate::compute::{Compute, Computed, Descent, SumSource};
 use crate::config::{Fleet, SpawnConfig, TrainConfig, TrainingData};
 use crate::fleet::RemoteFleet;
 use crate::outputs;
 use crate::predict::Predictions;
 use crate::progress::{Progress, human};
-use crate::run::{RunError, RunSetup, Trained, run};
+use crate::run::{RunError, RunSetup, StopSignal, Trained, run};
 use crate::spawn::{SpawnError, SpawnedWorkers};
 
 /// What made a training run impossible or broke it.
@@ -67,6 +68,14 @@ pub enum TrainError {
     /// The run ended before it was complete.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The user stopped the run; what there was is written.
+    #[error("stopped by {signal} after {iterations} iterations")]
+    Stopped {
+        /// The signal.
+        signal: StopSignal,
+        /// The updates made.
+        iterations: u64,
+    },
     /// Standard output cannot be written.
     #[error("cannot write to standard output: {0}")]
     StandardOutput(std::io::Error),
@@ -96,7 +105,7 @@ impl TrainError {
             Self::Sizes(_) | Self::Tls(_) => 64,
             Self::Listen { .. } | Self::Spawn(_) | Self::Threads(_) => 1,
             Self::Output(error) => error.exit_code(),
-            Self::Run(RunError::Stopped) => 130,
+            Self::Stopped { signal, .. } => signal.exit_code(),
             Self::Run(_) | Self::StandardOutput(_) => 2,
         }
     }
@@ -155,12 +164,12 @@ impl Data {
 pub async fn train(
     config: &TrainConfig,
     progress: &Progress,
-    shutdown: impl Future<Output = ()>,
+    stops: mpsc::UnboundedReceiver<StopSignal>,
 ) -> Result<(), TrainError> {
     let data = Data::open(config)?;
     match config.precision {
-        Precision::F64 => train_in::<f64>(config, data, progress, shutdown).await,
-        Precision::F32 => train_in::<f32>(config, data, progress, shutdown).await,
+        Precision::F64 => train_in::<f64>(config, data, progress, stops).await,
+        Precision::F32 => train_in::<f32>(config, data, progress, stops).await,
     }
 }
 
@@ -168,7 +177,7 @@ async fn train_in<T: Real>(
     config: &TrainConfig,
     data: Data,
     progress: &Progress,
-    shutdown: impl Future<Output = ()>,
+    stops: mpsc::UnboundedReceiver<StopSignal>,
 ) -> Result<(), TrainError>
 where
     AnyParameters: From<Parameters<T>>,
@@ -191,14 +200,20 @@ where
     } else {
         Bytes::new()
     };
-    let batch = fleet.is_none().then(|| hold_batch(&data, &tree)).transpose()?;
+    let source = if fleet.is_some() {
+        SumSource::Workers(Arc::clone(&data.train))
+    } else {
+        SumSource::Here(hold_batch(&data, &tree)?)
+    };
+    let data_digest = shared::Digest::from_bytes([0; 32]);
     let learning_rate = config.learning_rate;
     let descent = Descent {
         parameters,
         tree: tree.clone(),
         scale: data.scale,
         learning_rate,
-        batch,
+        source,
+        encoded: encoded.clone(),
     };
     let (results, computed) = mpsc::unbounded_channel::<Computed>();
     let compute = Compute::start(descent, compute_threads(config.fleet), results).map_err(TrainError::Threads)?;
@@ -211,15 +226,20 @@ where
             element_type: data.train.element_type(),
             scale: data.scale,
             iterations: config.iterations,
+            data: data_digest,
+            worker_timeout: Duration::from_secs(5),
         },
         dataset: Arc::clone(&data.train),
         fleet,
         compute,
         computed,
         parameters: encoded,
+        costs: Vec::new(),
+        audit: None,
+        checkpoints: None,
     };
     let run_facts = setup.run.clone();
-    let trained = run(setup, progress, shutdown).await?;
+    let trained = run(setup, progress, stops).await?;
     finish(config, &data, &run_facts, &trained, progress)
 }
 
@@ -235,7 +255,10 @@ struct Port {
 impl Port {
     /// Opens the port, if the fleet is not this process itself.
     async fn open(fleet: Fleet, access: &Access) -> Result<Option<Self>, TrainError> {
-        let Fleet::Remote { workers, listen, spawn } = fleet else {
+        let Fleet::Remote {
+            workers, listen, spawn, ..
+        } = fleet
+        else {
             return Ok(None);
         };
         let entrance = access.load()?;
@@ -270,7 +293,8 @@ impl Port {
         };
         let spawned = spawn.map(start).transpose()?;
         Ok(RemoteFleet {
-            size: workers.get(),
+            first: workers.get(),
+            least: 1,
             listener,
             entrance,
             spawned,
@@ -317,7 +341,7 @@ fn finish(
     trained: &Trained,
     progress: &Progress,
 ) -> Result<(), TrainError> {
-    let (iterations, took) = (run.iterations, trained.timing.training);
+    let (iterations, took) = (trained.costs.len() as u64, trained.timing.training);
     let each = took.as_secs_f64() * 1e3 / iterations as f64;
     tracing::info!(
         "{iterations} iterations took {}, {each:.2} ms per iteration",
@@ -347,5 +371,8 @@ fn finish(
         outputs::write(folder, &results)?;
         tracing::info!("wrote {}", folder.display());
     }
-    Ok(())
+    match trained.stopped {
+        Some(signal) => Err(TrainError::Stopped { signal, iterations }),
+        None => Ok(()),
+    }
 }

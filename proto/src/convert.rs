@@ -1,22 +1,27 @@
 //! Conversions between messages and wire.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use shared::ids::{Iteration, WorkerId};
-use shared::{BlockColumns, Digest, ElementType, LayerSizes, LeafRange, Precision, Tree};
+use shared::{BlockColumns, BlockSet, Digest, ElementType, LayerSizes, LeafRange, Precision, Tree};
 
 use crate::error::MessageError;
-use crate::message::{Dismissal, FromCoordinator, FromWorker, Hello, Reason, Run, SumChunk, TensorChunk, Welcome};
+use crate::message::{
+    Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, Run, SumChunk, TensorChunk, Welcome,
+};
 use crate::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
-use crate::{MAX_CHUNK_BYTES, MAX_NAME_CHARACTERS, PROTOCOL_VERSION};
+use crate::{MAX_BLOCK_RANGES, MAX_CHUNK_BYTES, MAX_NAME_CHARACTERS, PROTOCOL_VERSION};
 
 impl From<FromWorker> for wire::WorkerMessage {
     fn from(message: FromWorker) -> Self {
         use to_coordinator::Message;
         let message = match message {
-            FromWorker::Hello(Hello { name, threads }) => Message::Hello(wire::Hello {
+            FromWorker::Hello(Hello { name, threads, held }) => Message::Hello(wire::Hello {
                 protocol_version: PROTOCOL_VERSION,
                 name,
                 threads,
+                held: held.map(wire::Held::from),
             }),
             FromWorker::Ready => Message::Ready(wire::Ready {}),
             FromWorker::Sum(SumChunk { iteration, node, chunk }) => Message::Sum(wire::SumChunk {
@@ -26,6 +31,7 @@ impl From<FromWorker> for wire::WorkerMessage {
                 offset: chunk.offset,
                 data: chunk.data,
             }),
+            FromWorker::Heartbeat => Message::Heartbeat(wire::Heartbeat {}),
         };
         Self { message: Some(message) }
     }
@@ -44,6 +50,7 @@ impl TryFrom<wire::WorkerMessage> for FromWorker {
                 node: block_range("SumChunk", sum.first_block, sum.end_block)?,
                 chunk: tensor_chunk("SumChunk", sum.offset, sum.data)?,
             })),
+            Message::Heartbeat(wire::Heartbeat {}) => Ok(Self::Heartbeat),
         }
     }
 }
@@ -65,6 +72,29 @@ impl TryFrom<wire::Hello> for Hello {
         Ok(Self {
             name: hello.name,
             threads: hello.threads,
+            held: hello.held.map(Held::try_from).transpose()?,
+        })
+    }
+}
+
+impl From<Held> for wire::Held {
+    fn from(held: Held) -> Self {
+        Self {
+            data_digest: Bytes::copy_from_slice(held.data.as_bytes()),
+            block_columns: held.block_columns.get() as u64,
+            blocks: wire_ranges(held.blocks.ranges()),
+        }
+    }
+}
+
+impl TryFrom<wire::Held> for Held {
+    type Error = MessageError;
+
+    fn try_from(held: wire::Held) -> Result<Self, MessageError> {
+        Ok(Self {
+            data: digest("Held", "data_digest", &held.data_digest)?,
+            block_columns: block_columns("Held", held.block_columns)?,
+            blocks: BlockSet::new(block_ranges("Held", "blocks", &held.blocks)?),
         })
     }
 }
@@ -79,10 +109,7 @@ impl From<FromCoordinator> for wire::CoordinatorMessage {
                 run: Some(run.into()),
             }),
             FromCoordinator::Assignment(blocks) => Message::Assignment(wire::Assignment {
-                blocks: blocks.map(|range| wire::BlockRange {
-                    first_block: range.first(),
-                    end_block: range.end(),
-                }),
+                blocks: wire_ranges(blocks.ranges()),
             }),
             FromCoordinator::Columns(TensorChunk { offset, data }) => {
                 Message::Columns(wire::ColumnsChunk { offset, data })
@@ -97,6 +124,11 @@ impl From<FromCoordinator> for wire::CoordinatorMessage {
                     data,
                 })
             }
+            FromCoordinator::Compute(iteration, nodes) => Message::Compute(wire::Compute {
+                iteration: iteration.0,
+                nodes: wire_ranges(&nodes),
+            }),
+            FromCoordinator::Heartbeat => Message::Heartbeat(wire::Heartbeat {}),
             FromCoordinator::Finished { iterations, digest } => Message::Finished(wire::Finished {
                 iterations,
                 digest: Bytes::copy_from_slice(digest.as_bytes()),
@@ -118,8 +150,8 @@ impl TryFrom<wire::CoordinatorMessage> for FromCoordinator {
         Ok(match required(message.message, "CoordinatorMessage", "message")? {
             Message::Welcome(welcome) => Self::Welcome(welcome.try_into()?),
             Message::Assignment(assignment) => {
-                let range = |blocks: wire::BlockRange| block_range("BlockRange", blocks.first_block, blocks.end_block);
-                Self::Assignment(assignment.blocks.map(range).transpose()?)
+                let ranges = block_ranges("Assignment", "blocks", &assignment.blocks)?;
+                Self::Assignment(BlockSet::new(ranges))
             }
             Message::Columns(chunk) => Self::Columns(tensor_chunk("ColumnsChunk", chunk.offset, chunk.data)?),
             Message::Labels(chunk) => Self::Labels(tensor_chunk("LabelsChunk", chunk.offset, chunk.data)?),
@@ -127,16 +159,18 @@ impl TryFrom<wire::CoordinatorMessage> for FromCoordinator {
                 Iteration(chunk.iteration),
                 tensor_chunk("ParametersChunk", chunk.offset, chunk.data)?,
             ),
-            Message::Finished(finished) => {
-                let bytes = finished.digest.as_ref().try_into().map_err(|_| {
-                    let found = format!("{} bytes", finished.digest.len());
-                    MessageError::field("Finished", "digest", found, "32 bytes")
-                })?;
-                Self::Finished {
-                    iterations: finished.iterations,
-                    digest: Digest::from_bytes(bytes),
+            Message::Compute(compute) => {
+                let nodes = block_ranges("Compute", "nodes", &compute.nodes)?;
+                if nodes.is_empty() {
+                    return Err(MessageError::field("Compute", "nodes", "none", "at least one"));
                 }
+                Self::Compute(Iteration(compute.iteration), nodes)
             }
+            Message::Heartbeat(wire::Heartbeat {}) => Self::Heartbeat,
+            Message::Finished(finished) => Self::Finished {
+                iterations: finished.iterations,
+                digest: digest("Finished", "digest", &finished.digest)?,
+            },
             Message::Dismissed(dismissed) => Self::Dismissed(Dismissal {
                 reason: dismissed.reason().into(),
                 explanation: dismissed.explanation,
@@ -167,6 +201,8 @@ impl From<Run> for wire::Run {
             element_type: wire::ElementType::from(run.element_type).into(),
             scale: run.scale,
             iterations: run.iterations,
+            data_digest: Bytes::copy_from_slice(run.data.as_bytes()),
+            worker_timeout_ms: u64::try_from(run.worker_timeout.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }
@@ -194,16 +230,16 @@ impl TryFrom<wire::Run> for Run {
                     "n_0, …, n_L, the last one 1",
                 )
             })?;
-        let block_columns = usize::try_from(run.block_columns)
-            .ok()
-            .and_then(BlockColumns::new)
-            .ok_or_else(|| field("block_columns", &run.block_columns, "at least 8"))?;
+        let block_columns = block_columns("Run", run.block_columns)?;
         let tree = usize::try_from(run.columns)
             .ok()
             .and_then(|m| Tree::over_batch(m, block_columns).ok())
             .ok_or_else(|| field("columns", &run.columns, "at least 1, and at most 4194304 blocks"))?;
         if !(run.scale.is_finite() && run.scale > 0.0) {
             return Err(field("scale", &run.scale, "a finite number above 0"));
+        }
+        if run.worker_timeout_ms == 0 {
+            return Err(field("worker_timeout_ms", &0, "at least 1"));
         }
         Ok(Self {
             sizes,
@@ -213,6 +249,8 @@ impl TryFrom<wire::Run> for Run {
             element_type,
             scale: run.scale,
             iterations: run.iterations,
+            data: digest("Run", "data_digest", &run.data_digest)?,
+            worker_timeout: Duration::from_millis(run.worker_timeout_ms),
         })
     }
 }
@@ -231,6 +269,43 @@ fn required<V>(value: Option<V>, message: &'static str, field: &'static str) -> 
 fn block_range(message: &'static str, first: u32, end: u32) -> Result<LeafRange, MessageError> {
     let found = || format!("{first}..{end}");
     LeafRange::new(first, end).ok_or_else(|| MessageError::field(message, "end_block", found(), "at least one block"))
+}
+
+fn wire_ranges(ranges: &[LeafRange]) -> Vec<wire::BlockRange> {
+    let range = |range: &LeafRange| wire::BlockRange {
+        first_block: range.first(),
+        end_block: range.end(),
+    };
+    ranges.iter().map(range).collect()
+}
+
+fn block_ranges(
+    message: &'static str,
+    field: &'static str,
+    ranges: &[wire::BlockRange],
+) -> Result<Vec<LeafRange>, MessageError> {
+    if ranges.len() > MAX_BLOCK_RANGES {
+        let found = format!("{} ranges", ranges.len());
+        return Err(MessageError::field(message, field, found, "at most 65536 ranges"));
+    }
+    ranges
+        .iter()
+        .map(|range| block_range("BlockRange", range.first_block, range.end_block))
+        .collect()
+}
+
+fn block_columns(message: &'static str, found: u64) -> Result<BlockColumns, MessageError> {
+    usize::try_from(found)
+        .ok()
+        .and_then(BlockColumns::new)
+        .ok_or_else(|| MessageError::field(message, "block_columns", found, "at least 8"))
+}
+
+fn digest(message: &'static str, field: &'static str, bytes: &[u8]) -> Result<Digest, MessageError> {
+    bytes
+        .try_into()
+        .map(Digest::from_bytes)
+        .map_err(|_| MessageError::field(message, field, format!("{} bytes", bytes.len()), "32 bytes"))
 }
 
 fn tensor_chunk(message: &'static str, offset: u64, data: Bytes) -> Result<TensorChunk, MessageError> {
@@ -310,6 +385,7 @@ impl From<Reason> for wire::Reason {
             Reason::RunIsFull => Self::RunIsFull,
             Reason::Misconduct => Self::Misconduct,
             Reason::RunFailed => Self::RunFailed,
+            Reason::Silence => Self::Silence,
             Reason::Other => Self::Unspecified,
         }
     }
@@ -322,6 +398,7 @@ impl From<wire::Reason> for Reason {
             wire::Reason::RunIsFull => Self::RunIsFull,
             wire::Reason::Misconduct => Self::Misconduct,
             wire::Reason::RunFailed => Self::RunFailed,
+            wire::Reason::Silence => Self::Silence,
             wire::Reason::Unspecified => Self::Other,
         }
     }

@@ -20,7 +20,7 @@ pub mod wire {
 }
 
 pub use error::MessageError;
-pub use message::{Dismissal, FromCoordinator, FromWorker, Hello, Reason, Run, SumChunk, TensorChunk, Welcome};
+pub use message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, Run, SumChunk, TensorChunk, Welcome};
 
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -40,6 +40,9 @@ pub const MAX_FRAME_BYTES: u32 = 1024 * 1024;
 
 /// The HTTP/2 flow-control window of both ends, of a stream and of a connection.
 pub const WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+
+/// The most ranges of blocks in one message.
+pub const MAX_BLOCK_RANGES: usize = 65_536;
 
 /// The most characters in a worker's name.
 pub const MAX_NAME_CHARACTERS: usize = 64;

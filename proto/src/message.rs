@@ -1,18 +1,22 @@
 //! The messages as the rest of Lockstep knows them: what they say is possible, field by field.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use shared::ids::{Iteration, WorkerId};
-use shared::{BlockColumns, Digest, ElementType, LayerSizes, LeafRange, Precision, Tree};
+use shared::{BlockColumns, BlockSet, Digest, ElementType, LayerSizes, LeafRange, Precision, Tree};
 
 /// What a worker says to the coordinator.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FromWorker {
     /// It would like to join.
     Hello(Hello),
-    /// It holds all columns of its assignment.
+    /// It holds all columns of an assignment.
     Ready,
     /// Part of a node's sums.
     Sum(SumChunk),
+    /// It is alive.
+    Heartbeat,
 }
 
 /// A worker that would like to join, and speaks our version of the protocol.
@@ -22,6 +26,19 @@ pub struct Hello {
     pub name: String,
     /// The threads it computes with.
     pub threads: u32,
+    /// Columns that it still holds from an earlier membership.
+    pub held: Option<Held>,
+}
+
+/// Columns that a worker holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The digest of the data that they are part of.
+    pub data: Digest,
+    /// With the data's m it defines what a block is.
+    pub block_columns: BlockColumns,
+    /// The blocks. Nothing says yet that the batch has so many.
+    pub blocks: BlockSet,
 }
 
 /// Part of the sums over one node of the tree.
@@ -49,14 +66,18 @@ pub struct TensorChunk {
 pub enum FromCoordinator {
     /// The worker is a member of the run.
     Welcome(Welcome),
-    /// The blocks that the worker is to hold; `None` if there are more workers than blocks.
-    Assignment(Option<LeafRange>),
-    /// Part of X of the assignment.
+    /// The blocks that the worker is to hold from now on.
+    Assignment(BlockSet),
+    /// Part of X of the assigned blocks that it did not hold before.
     Columns(TensorChunk),
-    /// Part of y of the assignment.
+    /// Part of y of the same columns.
     Labels(TensorChunk),
     /// Part of W and b for one iteration.
     Parameters(Iteration, TensorChunk),
+    /// The sums of these nodes are wanted, at the parameters of this iteration.
+    Compute(Iteration, Vec<LeafRange>),
+    /// It is alive.
+    Heartbeat,
     /// The run is complete.
     Finished {
         /// The number of iterations made.
@@ -94,6 +115,10 @@ pub struct Run {
     pub scale: f64,
     /// How many iterations the run makes.
     pub iterations: u64,
+    /// The digest of the training data.
+    pub data: Digest,
+    /// The silence after which either end takes the other for lost: at least a millisecond.
+    pub worker_timeout: Duration,
 }
 
 /// Why a worker's part in the run ends.
@@ -111,12 +136,14 @@ pub struct Dismissal {
 pub enum Reason {
     /// The worker speaks another version of the protocol.
     ProtocolVersion,
-    /// The run has all the workers it asked for.
+    /// The run has as many workers as a run can have.
     RunIsFull,
     /// The worker sent something that it should not have sent.
     Misconduct,
     /// The run ended before it was complete.
     RunFailed,
+    /// Nothing was heard of the worker for too long; it may come back.
+    Silence,
     /// A reason that this version does not know.
     Other,
 }

@@ -1,23 +1,71 @@
 //! Tensors on the wire: cut into chunks on one side, put together on the other.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
 use shared::element::Element;
 
 use crate::{CHUNK_BYTES, TensorChunk};
 
-/// The little-endian bytes of `numbers`, without a copy on little-endian machines.
-pub fn encode<E: Element>(mut numbers: Vec<E>) -> Bytes {
-    if cfg!(target_endian = "big") {
-        numbers.iter_mut().for_each(|number| *number = number.swap_to_le());
+/// Memory of tensors that come and go in every iteration. What is encoded in it comes back when the bytes are dropped,
+/// wherever that happens.
+#[derive(Debug)]
+pub struct Pool<E>(Arc<Mutex<Vec<Vec<E>>>>);
+
+impl<E> Clone for Pool<E> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
-    Bytes::from_owner(AsBytes(numbers))
 }
 
-struct AsBytes<E>(Vec<E>);
+impl<E> Default for Pool<E> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<E: Element> Pool<E> {
+    /// Memory to write numbers to. It contains whatever was there, and may be empty.
+    pub fn take(&self) -> Vec<E> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+            .unwrap_or_default()
+    }
+
+    /// The little-endian bytes of `numbers`, without a copy on little-endian machines. Their memory comes back here.
+    pub fn encode(&self, mut numbers: Vec<E>) -> Bytes {
+        if cfg!(target_endian = "big") {
+            numbers.iter_mut().for_each(|number| *number = number.swap_to_le());
+        }
+        Bytes::from_owner(AsBytes {
+            numbers,
+            pool: self.clone(),
+        })
+    }
+}
+
+/// The little-endian bytes of `numbers`, without a copy on little-endian machines.
+pub fn encode<E: Element>(numbers: Vec<E>) -> Bytes {
+    Pool::default().encode(numbers)
+}
+
+struct AsBytes<E> {
+    numbers: Vec<E>,
+    pool: Pool<E>,
+}
 
 impl<E: Element> AsRef<[u8]> for AsBytes<E> {
     fn as_ref(&self) -> &[u8] {
-        bytemuck::cast_slice(&self.0)
+        bytemuck::cast_slice(&self.numbers)
+    }
+}
+
+impl<E> Drop for AsBytes<E> {
+    fn drop(&mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(numbers);
     }
 }
 
@@ -210,6 +258,17 @@ mod tests {
         assert_eq!(inbox.append(chunk(2, &[3, 0])), Ok(()));
         assert!(inbox.is_complete());
         assert_eq!(inbox.numbers::<i16>(), [1, 2, 3]);
+    }
+
+    #[test]
+    fn memory_comes_back_when_the_last_view_of_it_is_dropped() {
+        let pool = Pool::default();
+        let encoded = pool.encode(vec![1_u8, 2, 3]);
+        let view = encoded.slice(1..);
+        drop(encoded);
+        assert_eq!((view.as_ref(), pool.take()), ([2, 3].as_slice(), vec![]));
+        drop(view);
+        assert_eq!(pool.take(), [1, 2, 3]);
     }
 
     proptest! {

@@ -108,6 +108,42 @@ pub fn write_hdf5(path: &Path, fill: impl FnOnce(&hdf5::File) -> hdf5::Result<()
     })
 }
 
+/// Makes the folder `path`, and those above it, unless they are there. What was made survives a power cut.
+///
+/// # Errors
+///
+/// [`WriteError`] if it cannot be made, or is something else than a folder.
+pub fn make_folder(path: &Path) -> Result<(), WriteError> {
+    let missing: Vec<&Path> = path
+        .ancestors()
+        .take_while(|folder| *folder != Path::new("") && !folder.exists())
+        .collect();
+    let made = fs::create_dir_all(path).and_then(|()| {
+        // A folder's name stands in the folder above it.
+        missing
+            .iter()
+            .rev()
+            .try_for_each(|folder| sync_folder(folder_of(folder)))
+    });
+    made.map_err(|reason| WriteError::Refused {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// Whether `path` is a file that [`write`] began for a file whose name fits `is_name`, as one stays behind if the process
+/// is killed meanwhile.
+pub fn is_unfinished(path: &Path, is_name: impl FnOnce(&str) -> bool) -> bool {
+    let name = || {
+        let hidden = path.file_name()?.to_str()?;
+        let (name, number) = hidden.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let (process, count) = number.split_once('-')?;
+        (is_number(process) && is_number(count)).then_some(name)
+    };
+    name().is_some_and(is_name)
+}
+
 /// A file that is removed again unless it was renamed.
 struct Unfinished(PathBuf);
 
@@ -120,6 +156,7 @@ impl Unfinished {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let mut hidden = OsString::from(".");
         hidden.push(name);
+        // As `is_unfinished` recognises it.
         hidden.push(format!(".{}-{count}.tmp", process::id()));
         let unfinished = Self(path.with_file_name(hidden));
         match fs::File::create(&unfinished.0) {
@@ -235,5 +272,48 @@ mod tests {
             write_bytes(Path::new("/"), b""),
             Err(WriteError::NoName { .. })
         ));
+    }
+
+    #[test]
+    fn folders_are_made_with_those_above_them_and_may_be_there_already() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run").join("checkpoints");
+        make_folder(&path).unwrap();
+        make_folder(&path).unwrap();
+        assert!(path.is_dir());
+        let file = folder.path().join("file");
+        write_bytes(&file, b"").unwrap();
+        for path in [&file, &file.join("checkpoints")] {
+            let error = make_folder(path).unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("{}: cannot be written: ", path.display())),
+                "{error}"
+            );
+        }
+        assert_eq!(names_in(folder.path()), ["file", "run"]);
+    }
+
+    #[test]
+    fn a_file_that_was_begun_is_recognised_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("costs.csv");
+        write(&path, |unfinished| -> Result<(), WriteError> {
+            assert!(is_unfinished(unfinished, |name| name == "costs.csv"), "{unfinished:?}");
+            assert!(!is_unfinished(unfinished, |name| name == "costs"), "{unfinished:?}");
+            Ok(())
+        })
+        .unwrap();
+        for name in [
+            "costs.csv",
+            ".costs.csv.tmp",
+            "costs.csv.1-2.tmp",
+            ".costs.csv.1-.tmp",
+            ".costs.csv.1-2",
+            "/",
+        ] {
+            assert!(!is_unfinished(Path::new(name), |_| true), "{name}");
+        }
     }
 }

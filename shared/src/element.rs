@@ -101,6 +101,8 @@ pub trait Element: bytemuck::Pod + fmt::Debug + PartialEq + Send + Sync {
     fn swap_to_le(self) -> Self;
     /// Wraps values of this type.
     fn wrap(values: Vec<Self>) -> Values;
+    /// The values, if they are of this type.
+    fn view(values: &Values) -> Option<&[Self]>;
 }
 
 macro_rules! element {
@@ -120,6 +122,12 @@ macro_rules! element {
             }
             fn wrap(values: Vec<Self>) -> Values {
                 Values::$variant(values)
+            }
+            fn view(values: &Values) -> Option<&[Self]> {
+                match values {
+                    Values::$variant(values) => Some(values),
+                    _ => None,
+                }
             }
         }
     };

@@ -26,6 +26,12 @@ impl<T: Real> GradientSum<T> {
         Self { sizes, values }
     }
 
+    /// A sum whose numbers are whatever was in `memory`, to be overwritten; saves clearing them.
+    pub fn in_memory(sizes: LayerSizes, mut memory: Vec<T>) -> Self {
+        memory.resize(Self::len_for(&sizes), T::ZERO);
+        Self { sizes, values: memory }
+    }
+
     /// A sum from its flat values: dW_1 row by row, db_1, …, dW_L, db_L, loss.
     ///
     /// Returns `None` unless there are exactly [`GradientSum::len_for`] of them.

@@ -23,6 +23,7 @@
 pub mod activation;
 pub mod atomic_file;
 pub mod backward;
+pub mod block_set;
 pub mod dataset;
 pub mod digest;
 pub mod element;
@@ -45,6 +46,7 @@ pub mod shard;
 pub mod tree;
 pub mod update;
 
+pub use block_set::BlockSet;
 pub use dataset::Dataset;
 pub use digest::Digest;
 pub use element::{Columns, ElementType};

@@ -57,11 +57,7 @@ impl<T: Real> Parameters<T> {
     /// BLAKE3 over L + 1 as a little-endian u64, then n_0, …, n_L as little-endian u64, then the little-endian bytes
     /// of W_1 row by row, b_1, …, W_L, b_L. Two runs agree if and only if their digests agree.
     pub fn digest(&self) -> Digest {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(self.sizes.as_slice().len() as u64).to_le_bytes());
-        for &n in self.sizes.as_slice() {
-            hasher.update(&(n as u64).to_le_bytes());
-        }
+        let mut hasher = digest_of_sizes(&self.sizes);
         let mut little_endian = Vec::with_capacity(DIGEST_STEP);
         for part in self.values.chunks(DIGEST_STEP) {
             little_endian.clear();
@@ -70,6 +66,23 @@ impl<T: Real> Parameters<T> {
         }
         Digest::from_bytes(*hasher.finalize().as_bytes())
     }
+}
+
+/// The digest of the parameters whose little-endian bytes, in flat order, are `bytes`; see [`Parameters::digest`].
+pub fn digest_of_le_bytes(sizes: &LayerSizes, bytes: &[u8]) -> Digest {
+    let mut hasher = digest_of_sizes(sizes);
+    hasher.update(bytes);
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}
+
+/// The digest as far as the sizes.
+fn digest_of_sizes(sizes: &LayerSizes) -> blake3::Hasher {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(sizes.as_slice().len() as u64).to_le_bytes());
+    for &n in sizes.as_slice() {
+        hasher.update(&(n as u64).to_le_bytes());
+    }
+    hasher
 }
 
 /// Parameters of either precision, where the precision is known only when the program runs.
@@ -82,6 +95,14 @@ pub enum AnyParameters {
 }
 
 impl AnyParameters {
+    /// All numbers 0.
+    pub fn zeros(sizes: LayerSizes, precision: Precision) -> Self {
+        match precision {
+            Precision::F64 => Self::F64(Parameters::zeros(sizes)),
+            Precision::F32 => Self::F32(Parameters::zeros(sizes)),
+        }
+    }
+
     /// The precision of every number.
     pub fn precision(&self) -> Precision {
         match self {
@@ -151,6 +172,8 @@ mod tests {
             bytes.extend(f64::from(value).to_le_bytes());
         }
         assert_eq!(parameters.digest().as_bytes(), blake3::hash(&bytes).as_bytes());
+        let parts = &bytes[4 * 8..];
+        assert_eq!(digest_of_le_bytes(parameters.sizes(), parts), parameters.digest());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Shards are contiguous, disjoint and cover the batch. Which ones are chosen changes how long an iteration takes, never
 //! its result.
 
+use std::ops::RangeInclusive;
+
 use crate::tree::{LeafRange, Tree};
 
 /// What sending and joining one more node costs, in columns of computation.
@@ -12,18 +14,60 @@ use crate::tree::{LeafRange, Tree};
 /// slower network a node costs more still; in a large batch it hardly counts.
 const NODE_COLUMNS: usize = 48;
 
-/// Cuts the blocks of `tree` into shards for `workers` equal workers, in the order of the columns.
-///
-/// Chosen so that the largest of (columns + 48 · nodes) over the shards is least, and among equals the sum of all nodes.
-/// There are as many shards as workers, or as blocks if those are fewer: the workers beyond stay idle.
+/// Cuts the blocks of `tree` into shards for `workers` equal workers, in the order of the columns; see [`plan_uneven`].
 ///
 /// # Panics
 ///
 /// If `workers` is 0.
 pub fn plan(tree: &Tree, workers: usize) -> Vec<LeafRange> {
-    assert!(workers > 0, "a plan needs at least one worker");
-    let shards = workers.min(tree.leaves());
-    let cuts: Vec<Vec<u32>> = (0..=shards).map(|cut| candidates(tree, cut, shards)).collect();
+    plan_uneven(tree, &vec![Slowness::EVEN; workers])
+}
+
+/// The time that a unit of [`work`] takes a worker, in any unit that all workers of a plan share; at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slowness(u64);
+
+impl Slowness {
+    /// That of workers which are all alike.
+    pub const EVEN: Self = Self(1);
+
+    /// Nanoseconds a unit of [`work`]; 0 counts as 1.
+    pub fn nanoseconds(nanoseconds: u64) -> Self {
+        Self(nanoseconds.clamp(1, u64::from(u32::MAX)))
+    }
+}
+
+/// The work that `shard` makes: columns + 48 · nodes.
+///
+/// # Panics
+///
+/// If `shard` reaches beyond the last block.
+pub fn work(tree: &Tree, shard: LeafRange) -> usize {
+    tree.items_of(shard).len() + NODE_COLUMNS * tree.maximal_nodes(shard).len()
+}
+
+/// The time that `shard` takes a worker: [`work`] · slowness, in the unit of the slowness.
+pub fn cost(tree: &Tree, shard: LeafRange, slowness: Slowness) -> u64 {
+    (work(tree, shard) as u64).saturating_mul(slowness.0)
+}
+
+/// Cuts the blocks of `tree` into shards, one a worker, in the order of the columns.
+///
+/// Chosen so that the largest [`cost`] of a shard is least, and among equals the sum of all nodes. There are as many
+/// shards as workers, or as blocks if those are fewer: the workers beyond stay idle.
+///
+/// # Panics
+///
+/// If there are no workers.
+pub fn plan_uneven(tree: &Tree, workers: &[Slowness]) -> Vec<LeafRange> {
+    assert!(!workers.is_empty(), "a plan needs at least one worker");
+    let workers = &workers[..workers.len().min(tree.leaves())];
+    let shards = workers.len();
+    let cuts: Vec<Vec<u32>> = fair_bounds(tree, workers)
+        .into_iter()
+        .enumerate()
+        .map(|(cut, fair)| candidates(tree, cut, shards, fair))
+        .collect();
     // For every candidate of the current cut, the cheapest way to get there from the left.
     let mut reached = vec![vec![Some(Way {
         cost: Cost::default(),
@@ -32,7 +76,7 @@ pub fn plan(tree: &Tree, workers: usize) -> Vec<LeafRange> {
     for cut in 1..=shards {
         let row = cuts[cut]
             .iter()
-            .map(|&end| cheapest(tree, &cuts[cut - 1], &reached[cut - 1], end));
+            .map(|&end| cheapest(tree, &cuts[cut - 1], &reached[cut - 1], end, workers[cut - 1]));
         let row = row.collect();
         reached.push(row);
     }
@@ -51,7 +95,7 @@ pub fn plan(tree: &Tree, workers: usize) -> Vec<LeafRange> {
 /// The cost of some shards: of the largest, then of all together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cost {
-    largest: usize,
+    largest: u64,
     nodes: usize,
 }
 
@@ -62,7 +106,7 @@ struct Way {
     from: usize,
 }
 
-fn cheapest(tree: &Tree, starts: &[u32], reached: &[Option<Way>], end: u32) -> Option<Way> {
+fn cheapest(tree: &Tree, starts: &[u32], reached: &[Option<Way>], end: u32, worker: Slowness) -> Option<Way> {
     let ways = starts
         .iter()
         .zip(reached)
@@ -70,11 +114,9 @@ fn cheapest(tree: &Tree, starts: &[u32], reached: &[Option<Way>], end: u32) -> O
         .filter_map(|(from, (&start, way))| {
             let before = (*way)?.cost;
             let shard = LeafRange::new(start, end)?;
-            let nodes = tree.maximal_nodes(shard).len();
-            let own = tree.items_of(shard).len() + NODE_COLUMNS * nodes;
             let cost = Cost {
-                largest: before.largest.max(own),
-                nodes: before.nodes + nodes,
+                largest: before.largest.max(cost(tree, shard, worker)),
+                nodes: before.nodes + tree.maximal_nodes(shard).len(),
             };
             Some(Way { cost, from })
         });
@@ -83,15 +125,12 @@ fn cheapest(tree: &Tree, starts: &[u32], reached: &[Option<Way>], end: u32) -> O
 
 /// The block bounds worth considering for one cut: the fair one, and at every level of the tree the nearest bound of a
 /// node on either side of it. Ascending.
-fn candidates(tree: &Tree, cut: usize, shards: usize) -> Vec<u32> {
-    let leaves = tree.leaves() as u32;
+fn candidates(tree: &Tree, cut: usize, shards: usize, fair: u32) -> Vec<u32> {
     if cut == 0 || cut == shards {
-        return vec![if cut == 0 { 0 } else { leaves }];
+        return vec![fair];
     }
-    let fair = fair_bound(tree, cut, shards);
-    // Every shard must keep at least one block.
-    let possible = cut as u32..=leaves - (shards - cut) as u32;
-    let mut bounds = vec![fair.clamp(*possible.start(), *possible.end())];
+    let possible = possible(tree, cut, shards);
+    let mut bounds = vec![fair];
     let mut node = tree.root();
     while let Some((left, right)) = tree.halves(node) {
         bounds.extend(
@@ -106,11 +145,32 @@ fn candidates(tree: &Tree, cut: usize, shards: usize) -> Vec<u32> {
     bounds
 }
 
-/// The block bound nearest to `cut` shares of `shards` of the columns.
-fn fair_bound(tree: &Tree, cut: usize, shards: usize) -> u32 {
-    let column = (tree.items() as u128 * cut as u128 / shards as u128) as usize;
+/// The bounds that leave every shard at least one block.
+fn possible(tree: &Tree, cut: usize, shards: usize) -> RangeInclusive<u32> {
+    cut as u32..=(tree.leaves() - (shards - cut)) as u32
+}
+
+/// For every cut, 0 and the last included, the block bound nearest to the fair share of the workers before it; a
+/// worker's fair share is by its speed. Strictly ascending, so that they alone are a plan.
+fn fair_bounds(tree: &Tree, workers: &[Slowness]) -> Vec<u32> {
+    let shards = workers.len();
+    // Speeds in parts of a number large enough that whole numbers are precise.
+    let speed = |worker: &Slowness| u128::from((1_u64 << 40) / worker.0);
+    let all: u128 = workers.iter().map(speed).sum();
+    let (mut before, mut bounds) = (0, vec![0]);
+    for (worker, cut) in workers.iter().zip(1..) {
+        before += speed(worker);
+        let fair = nearest_bound(tree, (tree.items() as u128 * before / all) as usize);
+        let least = bounds[cut - 1] + 1;
+        bounds.push(fair.max(least).min(*possible(tree, cut, shards).end()));
+    }
+    bounds
+}
+
+/// The block bound nearest to `column`.
+fn nearest_bound(tree: &Tree, column: usize) -> u32 {
     let all = 0..tree.leaves() as u32;
-    let after = partition_point(all.clone(), |leaf| tree.leaf(leaf as usize).end <= column);
+    let after = partition_point(all, |leaf| tree.leaf(leaf as usize).end <= column);
     let leaf = tree.leaf((after as usize).min(tree.leaves() - 1));
     if column.saturating_sub(leaf.start) * 2 > leaf.len() {
         after + 1
@@ -183,13 +243,24 @@ mod tests {
         assert_eq!(plan(&tree, 7).len(), 3);
     }
 
+    #[test]
+    fn a_worker_at_a_quarter_of_the_speed_gets_about_a_quarter_of_the_columns() {
+        let tree = tree(60_000, 64);
+        let shards = plan_uneven(&tree, &[10, 40, 10].map(Slowness::nanoseconds));
+        let columns: Vec<_> = shards.iter().map(|&shard| tree.items_of(shard).len()).collect();
+        assert!((6_000..7_400).contains(&columns[1]), "{columns:?}");
+        assert!((25_900..27_300).contains(&columns[0]), "{columns:?}");
+    }
+
     proptest! {
         #[test]
         fn shards_are_contiguous_disjoint_and_cover_the_batch(
-            m in 1_usize..4000, block_columns in 8_usize..80, workers in 1_usize..40,
+            m in 1_usize..4000, block_columns in 8_usize..80, workers in prop::collection::vec(0_u64..1_000_000, 1..40),
         ) {
             let tree = tree(m, block_columns);
-            let shards = plan(&tree, workers);
+            let slowness: Vec<_> = workers.iter().copied().map(Slowness::nanoseconds).collect();
+            let workers = workers.len();
+            let shards = plan_uneven(&tree, &slowness);
             prop_assert_eq!(shards.len(), workers.min(tree.leaves()));
             let mut next = 0;
             for shard in &shards {

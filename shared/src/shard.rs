@@ -7,6 +7,7 @@
 pub(crate) mod blocks;
 pub(crate) mod pass;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ndarray::{ArrayView1, ArrayViewMut2, Axis};
@@ -16,7 +17,7 @@ use crate::element::Element;
 use crate::gradient::GradientSum;
 use crate::kernel::outer::{BlockFactors, OuterScratch, outer};
 use crate::tree::{LeafRange, Tree};
-use crate::{Columns, LayerSizes, Parameters, Real, with_values};
+use crate::{BlockSet, Columns, ElementType, LayerSizes, Parameters, Real, with_element_type};
 
 use blocks::PackedBlock;
 use pass::{BlockPass, RunPass, Weights};
@@ -34,6 +35,14 @@ pub struct Shard<T> {
 /// What does not fit when a shard is made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShardError {
+    /// Numbers of another kind than the shard's.
+    #[error("found columns of {} {} numbers, expected {} {}", found.0, found.1, expected.0, expected.1)]
+    Numbers {
+        /// Their features and element type.
+        found: (usize, ElementType),
+        /// The shard's.
+        expected: (usize, ElementType),
+    },
     /// Another number of columns than the blocks have.
     #[error("found {found} columns, expected {expected} for blocks {range}")]
     Columns {
@@ -63,10 +72,20 @@ pub enum ShardError {
 }
 
 impl<T: Real> Shard<T> {
-    /// Lays out the columns of the blocks `range` of the batch's `tree`.
+    /// A shard of the batch's `tree` that holds no block yet.
     ///
-    /// - `x`: n_0 × columns of these blocks, as they stand in the file; `labels`: y of each, 0 or 1
-    /// - `scale`: the factor of every number in x
+    /// - `features`: n_0; `element_type`: that of the numbers in x; `scale`: the factor of every number in x
+    pub fn empty(tree: &Tree, features: usize, element_type: ElementType, scale: f64) -> Self {
+        let held: Box<dyn Held<T>> = with_element_type!(element_type, |E| Box::new(HeldBlocks::<E, T> {
+            tree: tree.clone(),
+            features,
+            scale: T::from_f64(scale),
+            blocks: BTreeMap::new(),
+        }));
+        Self { held }
+    }
+
+    /// A shard that holds the blocks `range`; see [`Shard::empty`] and [`Shard::insert`].
     ///
     /// # Errors
     ///
@@ -76,7 +95,91 @@ impl<T: Real> Shard<T> {
     ///
     /// If `range` reaches beyond the tree.
     pub fn new(tree: &Tree, range: LeafRange, x: &Columns, labels: &[u8], scale: f64) -> Result<Self, ShardError> {
-        let expected = tree.items_of(range).len();
+        let mut shard = Self::empty(tree, x.features(), x.element_type(), scale);
+        shard.insert(range, x, labels)?;
+        Ok(shard)
+    }
+
+    /// Lays out the columns of the blocks `range`.
+    ///
+    /// - `x`: n_0 × columns of these blocks, as they stand in the file; `labels`: y of each, 0 or 1
+    ///
+    /// # Errors
+    ///
+    /// [`ShardError`] if x or the labels are not what the blocks need; nothing is held of them then.
+    ///
+    /// # Panics
+    ///
+    /// If `range` reaches beyond the tree.
+    pub fn insert(&mut self, range: LeafRange, x: &Columns, labels: &[u8]) -> Result<(), ShardError> {
+        self.held.insert(range, x, labels)
+    }
+
+    /// Forgets every block that is not in `blocks`.
+    pub fn retain(&mut self, blocks: &BlockSet) {
+        self.held.retain(blocks);
+    }
+
+    /// The sums over the columns of each of `nodes`, computed on rayon's current thread pool. The bits do not depend on
+    /// the number of threads.
+    ///
+    /// # Panics
+    ///
+    /// If a node is not a node of the tree, or one of its blocks is not held.
+    pub fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>> {
+        self.node_sums_in(parameters, nodes, Vec::new)
+    }
+
+    /// As [`Shard::node_sums`], in memory that `memory` gives for each node: what it contains does not matter.
+    ///
+    /// # Panics
+    ///
+    /// As [`Shard::node_sums`].
+    pub fn node_sums_in(
+        &self,
+        parameters: &Parameters<T>,
+        nodes: &[LeafRange],
+        mut memory: impl FnMut() -> Vec<T>,
+    ) -> Vec<GradientSum<T>> {
+        self.held.node_sums(parameters, nodes, &mut memory)
+    }
+}
+
+impl<T> fmt::Debug for Shard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard").finish_non_exhaustive()
+    }
+}
+
+/// A shard whose element type is known only where it was made.
+trait Held<T: Real>: Send + Sync {
+    fn insert(&mut self, range: LeafRange, x: &Columns, labels: &[u8]) -> Result<(), ShardError>;
+
+    fn retain(&mut self, blocks: &BlockSet);
+
+    fn node_sums(
+        &self,
+        parameters: &Parameters<T>,
+        nodes: &[LeafRange],
+        memory: &mut dyn FnMut() -> Vec<T>,
+    ) -> Vec<GradientSum<T>>;
+}
+
+struct HeldBlocks<E, T> {
+    tree: Tree,
+    features: usize,
+    scale: T,
+    blocks: BTreeMap<usize, PackedBlock<E>>,
+}
+
+impl<E: Element, T: Real> Held<T> for HeldBlocks<E, T> {
+    fn insert(&mut self, range: LeafRange, x: &Columns, labels: &[u8]) -> Result<(), ShardError> {
+        let expected = self.tree.items_of(range).len();
+        let numbers = E::view(x.values()).filter(|_| x.features() == self.features);
+        let numbers = numbers.ok_or_else(|| ShardError::Numbers {
+            found: (x.features(), x.element_type()),
+            expected: (self.features, E::TYPE),
+        })?;
         if x.count() != expected {
             return Err(ShardError::Columns {
                 found: x.count(),
@@ -96,52 +199,30 @@ impl<T: Real> Shard<T> {
                 column,
             });
         }
-        let held: Box<dyn Held<T>> = with_values!(x.values(), |v| Box::new(HeldBlocks {
-            tree: tree.clone(),
-            range,
-            scale: T::from_f64(scale),
-            blocks: blocks::pack(tree, range, x.features(), v, labels),
-        }));
-        Ok(Self { held })
+        let packed = blocks::pack(&self.tree, range, self.features, numbers, labels);
+        self.blocks.extend(range.leaves().zip(packed));
+        Ok(())
     }
 
-    /// The sums over the columns of each of `nodes`, computed on rayon's current thread pool. The bits do not depend on
-    /// the number of threads.
-    ///
-    /// # Panics
-    ///
-    /// If a node is not a node of the tree, or not within the shard's blocks.
-    pub fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>> {
-        self.held.node_sums(parameters, nodes)
+    fn retain(&mut self, blocks: &BlockSet) {
+        let kept = |leaf: usize| {
+            let leaf = leaf as u32;
+            LeafRange::new(leaf, leaf + 1).is_some_and(|leaf| blocks.contains(leaf))
+        };
+        self.blocks.retain(|&leaf, _| kept(leaf));
     }
-}
 
-impl<T> fmt::Debug for Shard<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shard").finish_non_exhaustive()
-    }
-}
-
-/// A shard whose element type is known only where it was made.
-trait Held<T: Real>: Send + Sync {
-    fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>>;
-}
-
-struct HeldBlocks<E, T> {
-    tree: Tree,
-    range: LeafRange,
-    scale: T,
-    blocks: Vec<PackedBlock<E>>,
-}
-
-impl<E: Element, T: Real> Held<T> for HeldBlocks<E, T> {
-    fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>> {
-        let first = self.range.first() as usize;
+    fn node_sums(
+        &self,
+        parameters: &Parameters<T>,
+        nodes: &[LeafRange],
+        memory: &mut dyn FnMut() -> Vec<T>,
+    ) -> Vec<GradientSum<T>> {
         let weights = Weights::new(parameters, self.scale);
         let wanted: Vec<usize> = nodes.iter().flat_map(|node| node.leaves()).collect();
         let run = wanted.len().div_ceil(rayon::current_num_threads()).max(1);
         let of_run = |run: &[usize]| {
-            let blocks: Vec<_> = run.iter().map(|&leaf| &self.blocks[leaf - first]).collect();
+            let blocks: Vec<_> = run.iter().map(|leaf| &self.blocks[leaf]).collect();
             RunPass::new(&weights, &blocks)
         };
         let runs: Vec<RunPass<T>> = wanted.par_chunks(run).map(of_run).collect();
@@ -150,21 +231,26 @@ impl<E: Element, T: Real> Held<T> for HeldBlocks<E, T> {
         let of_node = |&node: &LeafRange| {
             let (own, others) = passes.split_at(node.count());
             passes = others;
-            self.node_sum(parameters.sizes(), node, own)
+            let sum = GradientSum::in_memory(parameters.sizes().clone(), memory());
+            self.node_sum(sum, parameters.sizes(), node, own)
         };
         nodes.iter().map(of_node).collect()
     }
 }
 
 impl<E: Element, T: Real> HeldBlocks<E, T> {
-    /// The sums of one node from its blocks' passes.
-    fn node_sum(&self, sizes: &LayerSizes, node: LeafRange, passes: &[BlockPass<'_, T>]) -> GradientSum<T> {
-        let first = self.range.first() as usize;
-        let mut sum = GradientSum::zeros(sizes.clone());
+    /// The sums of one node from its blocks' passes; every number of `sum` is overwritten.
+    fn node_sum(
+        &self,
+        mut sum: GradientSum<T>,
+        sizes: &LayerSizes,
+        node: LeafRange,
+        passes: &[BlockPass<'_, T>],
+    ) -> GradientSum<T> {
         let steps: Vec<_> = self.tree.fold_steps(node).zip(passes).collect();
         let x: Vec<_> = steps
             .iter()
-            .map(|&((leaf, joins), pass)| pass.factors(1, joins, self.blocks[leaf - first].tiles()))
+            .map(|&((leaf, joins), pass)| pass.factors(1, joins, self.blocks[&leaf].tiles()))
             .collect();
         layer_gradient(&x, sum.dw_mut(1));
         for l in 2..=sizes.layers() {
@@ -306,7 +392,9 @@ mod tests {
             .num_threads(case.threads)
             .build()
             .unwrap();
-        let fast = pool.install(|| shard.node_sums(&parameters, &nodes));
+        // Memory that was used before must not shine through.
+        let memory = || vec![T::from_f64(f64::NAN); GradientSum::<T>::len_for(&sizes)];
+        let fast = pool.install(|| shard.node_sums_in(&parameters, &nodes, memory));
         let batch = Batch {
             x: &x,
             labels: &labels,

@@ -91,6 +91,16 @@ const FLEET: Group = Group {
         Setting::new("name", Kind::Text("NAME"), "What to call this worker")
             .otherwise("host name and process id")
             .details("The coordinator uses the name in its messages. At most 64 characters. It need not be unique."),
+        Setting::new(
+            "give-up-after",
+            Kind::Text("TIME"),
+            "Time without a coordinator until the worker ends",
+        )
+        .default("5m")
+        .details(
+            "As in `30s`, `5m` or `1h`. Until then it tries again and again to join, also when it has been a member \
+             already, and keeps what it holds. `0s` means that it does not try again.",
+        ),
     ],
 };
 

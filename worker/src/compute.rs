@@ -1,7 +1,7 @@
 //! The worker's arithmetic, on a thread of its own that leads a pool of threads.
 //!
 //! ```text
-//!   run.rs ── Order ──▶ thread: lay the shard out, or sums of its nodes by rayon over blocks ── Outcome ──▶ run.rs
+//!   run.rs ── Order ──▶ thread: lay columns out, or sums of nodes by rayon over blocks ── Outcome ──▶ run.rs
 //! ```
 
 use std::num::NonZeroUsize;
@@ -9,32 +9,49 @@ use std::sync::mpsc;
 use std::thread;
 
 use bytes::Bytes;
-use proto::tensor::{Inbox, encode};
+use proto::tensor::{Pool, decode};
+use proto::{Run, TensorChunk};
 use shared::element::Element;
 use shared::ids::Iteration;
 use shared::shard::ShardError;
-use shared::{Columns, LeafRange, Parameters, Precision, Real, Shard, with_element_type};
+use shared::with_element_type;
+use shared::{AnyParameters, BlockSet, Columns, ElementType, LeafRange, Parameters, Precision, Real, Shard, Tree};
 use tokio::sync::mpsc as async_mpsc;
 
 use crate::session::Shipment;
 
+/// An order, and the membership that gave it. What comes of it is of use to that membership alone.
+pub type Ordered = (Membership, Order);
+
+/// The number of a worker's membership, counted from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Membership(pub u64);
+
 /// What the compute thread is to do.
 #[derive(Debug)]
 pub enum Order {
-    /// Lay out a shard.
+    /// Prepare for a run, and forget all columns of an earlier one.
+    Start(Box<Run>),
+    /// Forget all blocks but these.
+    Retain(BlockSet),
+    /// Lay columns out.
     Hold(Box<Shipment>),
-    /// Compute the sums of the shard's nodes at these parameters.
-    Compute(Iteration, Inbox),
+    /// Compute at these parameters from now on.
+    Parameters(AnyParameters),
+    /// Compute the sums of these nodes.
+    Compute(Iteration, Vec<LeafRange>),
 }
 
 /// What the compute thread has done.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The shard is laid out.
+    /// Columns are laid out.
     Held,
-    /// The shard cannot be laid out.
+    /// The columns cannot be laid out.
     Refused(ShardError),
-    /// The sums of every node of the shard, encoded for the wire.
+    /// Parameters that are no longer needed; their memory is.
+    Spare(AnyParameters),
+    /// The sums of every node that was asked for, encoded for the wire.
     Sums {
         /// The iteration.
         iteration: Iteration,
@@ -45,6 +62,18 @@ pub enum Outcome {
     },
 }
 
+/// Writes a chunk of parameters to its place. The session has checked that it has one.
+pub fn store(chunk: &TensorChunk, parameters: &mut AnyParameters) {
+    fn write<T: Real>(chunk: &TensorChunk, values: &mut [T]) {
+        let place = values.iter_mut().skip(chunk.offset as usize);
+        place.zip(decode::<T>(&chunk.data)).for_each(|(to, from)| *to = from);
+    }
+    match parameters {
+        AnyParameters::F64(parameters) => write(chunk, parameters.values_mut()),
+        AnyParameters::F32(parameters) => write(chunk, parameters.values_mut()),
+    }
+}
+
 /// Starts the thread, with a pool of `threads`. It ends when the orders end.
 ///
 /// # Errors
@@ -52,31 +81,35 @@ pub enum Outcome {
 /// If the system does not give us the threads.
 pub fn start(
     threads: NonZeroUsize,
-    outcomes: async_mpsc::UnboundedSender<Outcome>,
-) -> std::io::Result<mpsc::Sender<Order>> {
+    outcomes: async_mpsc::UnboundedSender<(Membership, Outcome)>,
+) -> std::io::Result<mpsc::Sender<Ordered>> {
     let (orders, inbox) = mpsc::channel();
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads.get())
         .build()
         .map_err(std::io::Error::other)?;
     let work = move || {
-        let mut held: Option<Box<dyn Work>> = None;
-        while let Ok(order) = inbox.recv() {
+        let mut held: Option<Held> = None;
+        while let Ok((membership, order)) = inbox.recv() {
             let outcome = match (order, &mut held) {
-                (Order::Hold(shipment), held) => match hold(&shipment) {
-                    Ok(work) => {
-                        *held = Some(work);
-                        Outcome::Held
-                    }
+                (Order::Start(run), held) => {
+                    *held = Some(Held::new(&run));
+                    continue;
+                }
+                (Order::Retain(blocks), Some(held)) => {
+                    held.retain(&blocks);
+                    continue;
+                }
+                (Order::Hold(shipment), Some(held)) => match held.hold(&shipment) {
+                    Ok(()) => Outcome::Held,
                     Err(error) => Outcome::Refused(error),
                 },
-                (Order::Compute(iteration, parameters), Some(work)) => {
-                    pool.install(|| work.sums(iteration, &parameters))
-                }
-                // The session asks for sums only after `Held`.
-                (Order::Compute(..), None) => continue,
+                (Order::Parameters(parameters), Some(held)) => Outcome::Spare(held.replace(parameters)),
+                (Order::Compute(iteration, nodes), Some(held)) => pool.install(|| held.sums(iteration, nodes)),
+                // The session asks for nothing before it has joined a run.
+                (_, None) => continue,
             };
-            if outcomes.send(outcome).is_err() {
+            if outcomes.send((membership, outcome)).is_err() {
                 break;
             }
         }
@@ -85,57 +118,96 @@ pub fn start(
     Ok(orders)
 }
 
-/// A shard whose precision is known only where it was made.
-trait Work: Send {
-    fn sums(&mut self, iteration: Iteration, parameters: &Inbox) -> Outcome;
+/// What is held of a run, in the precision of the run.
+enum Held {
+    F64(HeldShard<f64>),
+    F32(HeldShard<f32>),
 }
 
 struct HeldShard<T> {
+    tree: Tree,
+    element_type: ElementType,
     shard: Shard<T>,
-    nodes: Vec<LeafRange>,
-    /// Those of the iteration under way.
     parameters: Parameters<T>,
+    /// Memory of sums.
+    pool: Pool<T>,
 }
 
-fn hold(shipment: &Shipment) -> Result<Box<dyn Work>, ShardError> {
-    match shipment.run.precision {
-        Precision::F64 => hold_in::<f64>(shipment),
-        Precision::F32 => hold_in::<f32>(shipment),
+impl Held {
+    fn new(run: &Run) -> Self {
+        match run.precision {
+            Precision::F64 => Self::F64(HeldShard::new(run)),
+            Precision::F32 => Self::F32(HeldShard::new(run)),
+        }
+    }
+
+    fn retain(&mut self, blocks: &BlockSet) {
+        match self {
+            Self::F64(held) => held.shard.retain(blocks),
+            Self::F32(held) => held.shard.retain(blocks),
+        }
+    }
+
+    fn hold(&mut self, shipment: &Shipment) -> Result<(), ShardError> {
+        match self {
+            Self::F64(held) => held.hold(shipment),
+            Self::F32(held) => held.hold(shipment),
+        }
+    }
+
+    /// Takes new parameters and gives the old ones back.
+    fn replace(&mut self, parameters: AnyParameters) -> AnyParameters {
+        match (self, parameters) {
+            (Self::F64(held), AnyParameters::F64(new)) => std::mem::replace(&mut held.parameters, new).into(),
+            (Self::F32(held), AnyParameters::F32(new)) => std::mem::replace(&mut held.parameters, new).into(),
+            (_, other) => unreachable!("parameters are made for the run, not in {}", other.precision()),
+        }
+    }
+
+    fn sums(&self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
+        match self {
+            Self::F64(held) => held.sums(iteration, nodes),
+            Self::F32(held) => held.sums(iteration, nodes),
+        }
     }
 }
 
-fn hold_in<T: Real>(shipment: &Shipment) -> Result<Box<dyn Work>, ShardError> {
-    let Shipment {
-        run,
-        blocks,
-        columns,
-        labels,
-    } = shipment;
-    let features = run.sizes.features();
-    let values = with_element_type!(run.element_type, |E| E::wrap(columns.numbers::<E>()));
-    let x = Columns::new(features, values).expect("the shipment has whole columns");
-    let shard = Shard::new(&run.tree, *blocks, &x, &labels.numbers::<u8>(), run.scale)?;
-    let nodes = run.tree.maximal_nodes(*blocks);
-    Ok(Box::new(HeldShard::<T> {
-        shard,
-        nodes,
-        parameters: Parameters::zeros(run.sizes.clone()),
-    }))
-}
+impl<T: Real> HeldShard<T> {
+    fn new(run: &Run) -> Self {
+        Self {
+            tree: run.tree.clone(),
+            element_type: run.element_type,
+            shard: Shard::empty(&run.tree, run.sizes.features(), run.element_type, run.scale),
+            parameters: Parameters::zeros(run.sizes.clone()),
+            pool: Pool::default(),
+        }
+    }
 
-impl<T: Real> Work for HeldShard<T> {
-    fn sums(&mut self, iteration: Iteration, parameters: &Inbox) -> Outcome {
-        parameters.copy_to(self.parameters.values_mut());
-        let sums = self.shard.node_sums(&self.parameters, &self.nodes);
-        let nodes = self
-            .nodes
-            .iter()
-            .copied()
-            .zip(sums.into_iter().map(|sum| encode(sum.into_values())))
-            .collect();
+    fn hold(&mut self, shipment: &Shipment) -> Result<(), ShardError> {
+        let features = self.parameters.sizes().features();
+        let labels = shipment.labels.numbers::<u8>();
+        let columns = with_element_type!(self.element_type, |E| {
+            let numbers = shipment.columns.numbers::<E>();
+            Columns::new(features, E::wrap(numbers)).expect("the shipment has whole columns")
+        });
+        if let [only] = shipment.blocks.ranges() {
+            return self.shard.insert(*only, &columns, &labels);
+        }
+        let mut first = 0;
+        for &range in shipment.blocks.ranges() {
+            let own = first..first + self.tree.items_of(range).len();
+            first = own.end;
+            self.shard.insert(range, &columns.slice(own.clone()), &labels[own])?;
+        }
+        Ok(())
+    }
+
+    fn sums(&self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
+        let sums = self.shard.node_sums_in(&self.parameters, &nodes, || self.pool.take());
+        let encoded = sums.into_iter().map(|sum| self.pool.encode(sum.into_values()));
         Outcome::Sums {
             iteration,
-            nodes,
+            nodes: nodes.into_iter().zip(encoded).collect(),
             number_bytes: T::PRECISION.bytes(),
         }
     }

@@ -3,11 +3,13 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use proto::MAX_NAME_CHARACTERS;
 use settings::Verbosity;
 use tracing_subscriber::EnvFilter;
 use worker::config::{Command, WorkConfig, parse};
+use worker::run::WorkSetup;
 
 /// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
 /// kernel each time and has them cleared again.
@@ -42,9 +44,14 @@ fn work(config: WorkConfig) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start threads: {error}"), None, 1),
     };
-    let address = config.connect.to_string();
+    let setup = WorkSetup {
+        address: config.connect.to_string(),
+        name,
+        threads,
+        give_up_after: Duration::from_secs(300),
+    };
     let shutdown = shutdown(config.exit_when_stdin_closes);
-    let result = runtime.block_on(worker::run::run(&address, name, threads, shutdown));
+    let result = runtime.block_on(worker::run::run(setup, shutdown));
     // What still computes is of no use to anyone.
     runtime.shutdown_background();
     match result {

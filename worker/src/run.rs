@@ -1,23 +1,39 @@
 //! The shell of a worker: it turns what arrives into events, asks the session, and performs the session's actions.
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::mpsc as sync_mpsc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use proto::tensor::chunks;
-use proto::{Dismissal, FromWorker, Hello, Reason, Run, SumChunk};
-use shared::ids::Iteration;
+use proto::{Dismissal, FromWorker, Held, Hello, Reason, Run, SumChunk};
+use shared::ids::{Iteration, WorkerId};
 use shared::shard::ShardError;
-use shared::{Digest, LeafRange};
+use shared::{AnyParameters, BlockSet, Digest, LeafRange};
 use tokio::sync::mpsc;
 
-use crate::compute::{self, Order, Outcome};
+use crate::backoff::Backoff;
+use crate::compute::{self, Membership, Order, Ordered, Outcome, store};
 use crate::rpc::{self, ConnectError, Connection, Outgoing, StreamEnd};
-use crate::session::{Action, Event, Misconduct, Session};
+use crate::session::{Action, Event, Holdings, Misconduct, Session};
 
 /// How often a worker says how many iterations it has done.
 const REPORT_EVERY: u64 = 100;
+
+/// What a worker needs to know to work.
+#[derive(Clone, Debug)]
+pub struct WorkSetup {
+    /// The coordinator: a host and a port.
+    pub address: String,
+    /// What people call this worker.
+    pub name: String,
+    /// Threads that compute.
+    pub threads: NonZeroUsize,
+    /// How long to look for a coordinator that was lost.
+    pub give_up_after: Duration,
+}
 
 /// Why a worker's work ended before the run was complete.
 #[derive(Debug, thiserror::Error)]
@@ -31,19 +47,22 @@ pub enum WorkError {
     /// The coordinator dismissed this worker.
     #[error("the coordinator dismissed this worker: {0}")]
     Dismissed(Dismissal),
-    /// The stream ended.
-    #[error("lost the coordinator at {address} after {iterations} iterations: {reason}")]
-    Lost {
+    /// The coordinator was lost and did not come back.
+    #[error("gave up after {after:?} without the coordinator at {address}: {last}")]
+    GaveUp {
         /// Its address.
         address: String,
-        /// Iterations done.
-        iterations: u64,
-        /// What was seen.
-        reason: StreamEnd,
+        /// How long it was looked for.
+        after: Duration,
+        /// What the last attempt saw.
+        last: ConnectError,
     },
     /// The coordinator sent something that it should not have sent.
     #[error("the coordinator sent something impossible: {0}")]
     Misconduct(#[from] Misconduct),
+    /// The coordinator sent a message that cannot be understood.
+    #[error("the coordinator sent something unintelligible: {0}")]
+    Unintelligible(proto::MessageError),
     /// The shard cannot be used.
     #[error("the coordinator sent an impossible shard: {0}")]
     Shard(#[from] ShardError),
@@ -57,6 +76,7 @@ impl WorkError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Connect(error) => Some(error.hint()),
+            Self::GaveUp { .. } => Some("a longer --give-up-after waits longer".to_owned()),
             Self::Dismissed(Dismissal {
                 reason: Reason::ProtocolVersion,
                 ..
@@ -78,54 +98,105 @@ impl WorkError {
     }
 }
 
-/// Works for the coordinator at `address`, a host and a port, until the run is complete.
+/// Works for a coordinator until the run is complete. If the coordinator is lost, its columns are kept, and it is looked
+/// for again.
 ///
 /// # Errors
 ///
 /// [`WorkError`] if the work ends before.
-pub async fn run(
-    address: &str,
-    name: String,
-    threads: NonZeroUsize,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), WorkError> {
-    let (outcomes_sender, mut outcomes) = mpsc::unbounded_channel();
-    let orders = compute::start(threads, outcomes_sender).map_err(WorkError::Threads)?;
-    let hello = Hello {
-        name,
-        threads: u32::try_from(threads.get()).unwrap_or(u32::MAX),
-    };
-    let Connection { mut incoming, outgoing } = rpc::connect(address, hello).await?;
-    let mut shell = Shell {
-        orders,
-        sends: start_sending(outgoing),
-        iterations: 0,
-    };
-    let mut session = Session::default();
-    tokio::pin!(shutdown);
-    loop {
-        let event = tokio::select! {
-            message = rpc::next(&mut incoming) => match message {
-                Ok(message) => Event::Message(message),
-                Err(reason) => {
-                    let iterations = shell.iterations;
-                    return Err(WorkError::Lost { address: address.to_owned(), iterations, reason });
-                }
-            },
-            Some(outcome) = outcomes.recv() => match outcome {
-                Outcome::Held => Event::Held,
-                Outcome::Refused(error) => return Err(error.into()),
-                Outcome::Sums { iteration, nodes, number_bytes } => {
-                    shell.send_sums(iteration, nodes, number_bytes);
-                    continue;
-                }
-            },
-            () = &mut shutdown => return Err(WorkError::Stopped),
+pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = ()>) -> Result<(), WorkError> {
+    let (outcomes_sender, outcomes) = mpsc::unbounded_channel();
+    let orders = compute::start(setup.threads, outcomes_sender).map_err(WorkError::Threads)?;
+    let work = async {
+        let mut connection = rpc::connect(&setup.address, hello(&setup, None)).await?;
+        let mut shell = Shell {
+            clock: Clock::start(),
+            membership: Membership::default(),
+            orders,
+            outcomes,
+            sends: start_sending(connection.outgoing.clone()),
+            incoming: None,
+            spare: None,
+            iterations: 0,
         };
-        for action in session.handle(event)? {
-            if let Some(end) = shell.perform(action) {
-                return end;
+        let mut held = None;
+        loop {
+            let end = shell.serve(connection, held).await?;
+            match end {
+                End::Complete => return Ok(()),
+                End::StartAfresh => held = None,
+                End::Lost { reason, held: kept } => {
+                    tracing::warn!("lost the coordinator at {}: {reason}; reconnecting", setup.address);
+                    held = kept;
+                }
             }
+            connection = reconnect(&setup, held.as_ref(), &shell.clock).await?;
+            shell.sends = start_sending(connection.outgoing.clone());
+        }
+    };
+    tokio::select! {
+        result = work => result,
+        () = shutdown => Err(WorkError::Stopped),
+    }
+}
+
+fn hello(setup: &WorkSetup, held: Option<&Holdings>) -> Hello {
+    Hello {
+        name: setup.name.clone(),
+        threads: u32::try_from(setup.threads.get()).unwrap_or(u32::MAX),
+        held: held.map(|held| Held {
+            data: held.run.data,
+            block_columns: held.run.block_columns,
+            blocks: held.blocks.clone(),
+        }),
+    }
+}
+
+/// Looks for the coordinator until it is there, or for as long as the user wants.
+async fn reconnect(setup: &WorkSetup, held: Option<&Holdings>, clock: &Clock) -> Result<Connection, WorkError> {
+    let mut hasher = DefaultHasher::new();
+    setup.name.hash(&mut hasher);
+    let mut backoff = Backoff::new(hasher.finish());
+    let lost = clock.now();
+    loop {
+        let last = match rpc::connect(&setup.address, hello(setup, held)).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let wait = backoff.wait();
+        if clock.now() + wait > lost + setup.give_up_after {
+            return Err(WorkError::GaveUp {
+                address: setup.address.clone(),
+                after: setup.give_up_after,
+                last,
+            });
+        }
+        tracing::debug!("{last}; trying again in {wait:?}");
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// The one clock of a worker.
+struct Clock(Instant);
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shell reads the clock, so that nothing below it has to"
+)]
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// Ends at `deadline`; never, if there is none.
+    async fn wait_until(&self, deadline: Option<Duration>) {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until((self.0 + deadline).into()).await,
+            None => std::future::pending().await,
         }
     }
 }
@@ -174,39 +245,128 @@ fn start_sending(outgoing: Outgoing) -> mpsc::UnboundedSender<Send> {
 
 /// What the actions are performed with.
 struct Shell {
-    orders: sync_mpsc::Sender<Order>,
+    clock: Clock,
+    membership: Membership,
+    orders: sync_mpsc::Sender<Ordered>,
+    outcomes: mpsc::UnboundedReceiver<(Membership, Outcome)>,
     sends: mpsc::UnboundedSender<Send>,
+    /// Parameters that are arriving.
+    incoming: Option<AnyParameters>,
+    /// Memory for the next ones.
+    spare: Option<AnyParameters>,
     /// Iterations done.
     iterations: u64,
 }
 
+/// How a membership ended.
+enum End {
+    Complete,
+    Lost { reason: String, held: Option<Holdings> },
+    StartAfresh,
+}
+
+/// What an action means for the membership.
+enum Performed {
+    GoOn,
+    End(End),
+    /// It ends, but the coordinator may be looked for again.
+    Lost(String),
+}
+
 impl Shell {
-    /// Performs an action; the result of the one that ends the work is its end.
-    fn perform(&mut self, action: Action) -> Option<Result<(), WorkError>> {
+    /// Serves one membership to its end.
+    async fn serve(&mut self, connection: Connection, held: Option<Holdings>) -> Result<End, WorkError> {
+        self.membership.0 += 1;
+        self.incoming = None;
+        let mut incoming = connection.incoming;
+        let mut session = Session::joining(held, self.clock.now());
+        let mut run: Option<Run> = None;
+        loop {
+            let event = tokio::select! {
+                message = rpc::next(&mut incoming) => match message {
+                    Ok(message) => Event::Message(message),
+                    Err(StreamEnd::Unintelligible(error)) => return Err(WorkError::Unintelligible(error)),
+                    Err(StreamEnd::Closed(reason)) => return Ok(End::Lost { reason, held: session.holdings() }),
+                },
+                Some((membership, outcome)) = self.outcomes.recv() => match outcome {
+                    // What was ordered in an earlier membership is of no use to this one.
+                    _ if membership != self.membership => continue,
+                    Outcome::Held => Event::Held,
+                    Outcome::Refused(error) => return Err(error.into()),
+                    Outcome::Spare(parameters) => {
+                        self.spare = Some(parameters);
+                        continue;
+                    }
+                    Outcome::Sums { iteration, nodes, number_bytes } => {
+                        self.send_sums(iteration, nodes, number_bytes);
+                        continue;
+                    }
+                },
+                () = self.clock.wait_until(session.next_deadline()) => Event::DeadlinePassed,
+            };
+            for action in session.handle(event, self.clock.now())? {
+                match self.perform(action, &mut run)? {
+                    Performed::GoOn => {}
+                    Performed::End(end) => return Ok(end),
+                    Performed::Lost(reason) => {
+                        let held = session.holdings();
+                        return Ok(End::Lost { reason, held });
+                    }
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action, run: &mut Option<Run>) -> Result<Performed, WorkError> {
         match action {
             Action::Send(message) => self.send(Send::Message(message)),
-            Action::ReportJoined(worker, run) => report_joined(worker, &run),
-            Action::ReportIdle => {
-                tracing::warn!("the batch has fewer blocks than the run has workers: nothing to do for this one");
+            Action::Join {
+                worker,
+                run: joined,
+                keep_columns,
+            } => {
+                report_joined(worker, &joined, keep_columns);
+                if !keep_columns {
+                    self.order(Order::Start(Box::new(joined.clone())));
+                    self.spare = None;
+                }
+                *run = Some(joined);
             }
-            Action::Hold(shipment) => {
-                let columns = shipment.run.tree.items_of(shipment.blocks);
-                tracing::info!(
-                    "holds columns {}..{} (blocks {})",
-                    columns.start,
-                    columns.end,
-                    shipment.blocks
-                );
-                self.order(Order::Hold(shipment));
+            Action::Retain(blocks) => {
+                if let Some(run) = run {
+                    report_holding(run, &blocks);
+                }
+                self.order(Order::Retain(blocks));
             }
-            Action::Compute(iteration, parameters) => self.order(Order::Compute(iteration, parameters)),
+            Action::Hold(shipment) => self.order(Order::Hold(shipment)),
+            Action::Store(chunk) => {
+                if let Some(run) = run {
+                    let memory = || AnyParameters::zeros(run.sizes.clone(), run.precision);
+                    let spare = &mut self.spare;
+                    let parameters = self.incoming.get_or_insert_with(|| spare.take().unwrap_or_else(memory));
+                    store(&chunk, parameters);
+                }
+            }
+            Action::Parameters(_) => {
+                if let Some(parameters) = self.incoming.take() {
+                    self.order(Order::Parameters(parameters));
+                }
+            }
+            Action::Compute(iteration, nodes) => self.order(Order::Compute(iteration, nodes)),
             Action::Finish { iterations, digest } => {
                 report_finished(iterations, digest);
-                return Some(Ok(()));
+                return Ok(Performed::End(End::Complete));
             }
-            Action::Leave(dismissal) => return Some(Err(WorkError::Dismissed(dismissal))),
+            Action::Leave(dismissal) if dismissal.reason == Reason::Silence => {
+                return Ok(Performed::Lost(format!("it dismissed this worker: {dismissal}")));
+            }
+            Action::Leave(dismissal) => return Err(WorkError::Dismissed(dismissal)),
+            Action::GiveUp(silence) => {
+                return Ok(Performed::Lost(format!("nothing was heard of it for {silence:?}")));
+            }
+            Action::StartAfresh => return Ok(Performed::End(End::StartAfresh)),
         }
-        None
+        Ok(Performed::GoOn)
     }
 
     fn send_sums(&mut self, iteration: Iteration, nodes: Vec<(LeafRange, Bytes)>, number_bytes: usize) {
@@ -218,9 +378,11 @@ impl Shell {
                 number_bytes,
             });
         }
-        self.iterations = iteration.0 + 1;
-        if self.iterations.is_multiple_of(REPORT_EVERY) {
-            tracing::info!("{} iterations done", self.iterations);
+        if self.iterations <= iteration.0 {
+            self.iterations = iteration.0 + 1;
+            if self.iterations.is_multiple_of(REPORT_EVERY) {
+                tracing::info!("{} iterations done", self.iterations);
+            }
         }
     }
 
@@ -231,13 +393,31 @@ impl Shell {
 
     fn order(&self, order: Order) {
         // The compute thread ends before its orders only if it panicked, and then the program ends.
-        let _ = self.orders.send(order);
+        let _ = self.orders.send((self.membership, order));
     }
 }
 
-fn report_joined(worker: shared::ids::WorkerId, run: &Run) {
+fn report_holding(run: &Run, blocks: &BlockSet) {
+    if blocks.is_empty() {
+        tracing::warn!("the batch has fewer blocks than the run has workers: nothing to do for this one");
+        return;
+    }
+    let columns = |range: &LeafRange| {
+        let columns = run.tree.items_of(*range);
+        format!("{}..{}", columns.start, columns.end)
+    };
+    let columns: Vec<_> = blocks.ranges().iter().map(columns).collect();
+    tracing::info!("holds columns {} (blocks {blocks})", columns.join(", "));
+}
+
+fn report_joined(worker: WorkerId, run: &Run, keeps_columns: bool) {
+    let kept = if keeps_columns {
+        "; its columns are still here"
+    } else {
+        ""
+    };
     tracing::info!(
-        "joined as worker {worker}: network {} in {}, {} columns, {} iterations",
+        "joined as worker {worker}: network {} in {}, {} columns, {} iterations{kept}",
         run.sizes,
         run.precision,
         run.tree.items(),

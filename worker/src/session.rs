@@ -1,60 +1,78 @@
-//! One membership in one run, decided without doing any of it: messages of the coordinator in, actions out.
+//! One membership in one run, decided without doing any of it: messages of the coordinator and time in, actions out.
 //!
 //! ```text
-//!   Joining ── Welcome ──▶ Member ── Assignment ──▶ Receiving ── all columns ──▶ Preparing ── held ──▶ Holding ◀─┐
-//!                             └──── no blocks ────▶ Idle                                     parameters, sums └──┘
+//!   Joining ── Welcome ──▶ Member   Assignment, columns ─▶ lay out ─▶ Ready      (at any time, again and again)
+//!                                   parameters, Compute ─▶ sums                  (every iteration)
 //! ```
 
-use proto::tensor::{ChunkError, Inbox};
+use std::time::Duration;
+
+use proto::tensor::{ChunkError, Inbox, check};
 use proto::{Dismissal, FromCoordinator, FromWorker, Run, TensorChunk, Welcome};
 use shared::ids::{Iteration, WorkerId};
-use shared::{Digest, LeafRange};
+use shared::{BlockSet, Digest, LeafRange};
 
-/// The state of a membership.
-#[derive(Clone, Debug, Default)]
-pub enum Session {
-    /// Hello was said; nothing was answered yet.
-    #[default]
-    Joining,
-    /// Welcomed, without an assignment.
-    Member(Box<Run>),
-    /// Columns are arriving.
-    Receiving(Box<Receiving>),
-    /// All columns have arrived and are being laid out.
-    Preparing(Box<Run>),
-    /// The shard is held; parameters arrive and sums are computed.
-    Holding(Box<Holding>),
-    /// There are no blocks for this worker.
-    Idle,
+/// Heartbeats in the time after which a silent coordinator counts as lost.
+const HEARTBEATS: u32 = 4;
+
+/// A membership.
+#[derive(Clone, Debug)]
+pub struct Session {
+    state: State,
+    /// When something came from the coordinator last.
+    heard: Duration,
+    /// When this worker gives a sign of life next.
+    heartbeat: Duration,
+    /// The last time that this session was asked.
+    last: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Hello was said, with an offer of columns; nothing was answered yet.
+    Joining(Option<Holdings>),
+    /// A member of the run.
+    Member(Box<Member>),
     /// The coordinator has ended the membership.
     Ended,
 }
 
-/// A shard that is arriving.
+/// Columns that are held, and the run that they came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holdings {
+    /// The run.
+    pub run: Run,
+    /// The blocks.
+    pub blocks: BlockSet,
+}
+
 #[derive(Clone, Debug)]
-pub struct Receiving {
+struct Member {
     run: Run,
-    blocks: LeafRange,
+    /// What is held when all that was announced has arrived.
+    held: BlockSet,
+    /// What is not laid out yet.
+    unlaid: usize,
+    receiving: Option<Receiving>,
+    /// The iteration whose parameters are held, or arrive.
+    iteration: Option<Iteration>,
+    /// How many of them have arrived.
+    arrived: usize,
+}
+
+/// Columns that arrive.
+#[derive(Clone, Debug)]
+struct Receiving {
+    blocks: BlockSet,
     columns: Inbox,
     labels: Inbox,
 }
 
-/// A shard that is held.
-#[derive(Clone, Debug)]
-pub struct Holding {
-    run: Run,
-    /// The iteration whose parameters are awaited.
-    next: Iteration,
-    parameters: Inbox,
-}
-
-/// A shard that has arrived, to be laid out.
+/// Columns that have arrived, to be laid out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shipment {
-    /// The run that it belongs to.
-    pub run: Run,
-    /// Its blocks.
-    pub blocks: LeafRange,
+    /// Their blocks.
+    pub blocks: BlockSet,
     /// X of the blocks.
     pub columns: Inbox,
     /// y of the blocks.
@@ -66,8 +84,10 @@ pub struct Shipment {
 pub enum Event {
     /// The coordinator said something.
     Message(FromCoordinator),
-    /// The shard is laid out.
+    /// A shipment is laid out.
     Held,
+    /// The time that [`Session::next_deadline`] gave has come.
+    DeadlinePassed,
 }
 
 /// What the session asks the shell to do.
@@ -75,14 +95,25 @@ pub enum Event {
 pub enum Action {
     /// Say something to the coordinator.
     Send(FromWorker),
-    /// Say that the worker is a member.
-    ReportJoined(WorkerId, Run),
-    /// Say that there is nothing to do for this worker.
-    ReportIdle,
-    /// Lay out a shard; [`Event::Held`] follows.
+    /// Say that the worker is a member, and prepare for the run: with the columns that are held, or without them.
+    Join {
+        /// The worker's number.
+        worker: WorkerId,
+        /// The run.
+        run: Run,
+        /// Whether the columns that are held are of use.
+        keep_columns: bool,
+    },
+    /// Forget all blocks but these, and say which columns are held from now on.
+    Retain(BlockSet),
+    /// Lay out columns; [`Event::Held`] follows.
     Hold(Box<Shipment>),
-    /// Compute the sums of the shard's nodes at these parameters, and send them.
-    Compute(Iteration, Inbox),
+    /// Write a chunk of the parameters to its place.
+    Store(TensorChunk),
+    /// All parameters of this iteration have arrived.
+    Parameters(Iteration),
+    /// Compute the sums of these nodes at the parameters that arrived last, and send them.
+    Compute(Iteration, Vec<LeafRange>),
     /// The run is complete.
     Finish {
         /// The iterations made.
@@ -92,6 +123,11 @@ pub enum Action {
     },
     /// The coordinator dismissed this worker.
     Leave(Dismissal),
+    /// Nothing was heard of the coordinator for this long: take it for lost.
+    GiveUp(Duration),
+    /// The columns that are held are of no use to this run, but the coordinator counts on them: forget them, and join
+    /// again.
+    StartAfresh,
 }
 
 /// Something that the coordinator should not have sent.
@@ -109,7 +145,7 @@ pub enum Misconduct {
     #[error("found an assignment of blocks {found}, expected blocks below {expected}")]
     Blocks {
         /// The assignment.
-        found: LeafRange,
+        found: BlockSet,
         /// The number of blocks.
         expected: usize,
     },
@@ -131,62 +167,111 @@ pub enum Misconduct {
         /// What is wrong.
         error: ChunkError,
     },
-    /// Parameters of another iteration than the next.
-    #[error("found parameters of iteration {found}, expected iteration {expected}")]
+    /// Parameters of an iteration that is over.
+    #[error("found parameters of iteration {found} after those of iteration {expected}")]
     Iteration {
         /// Whose they are.
         found: Iteration,
-        /// Whose they should be.
+        /// The latest whose parameters have come.
         expected: Iteration,
     },
+    /// Sums are wanted at parameters that are not there.
+    #[error("found Compute for iteration {found} before all of its parameters")]
+    NoParameters {
+        /// The iteration.
+        found: Iteration,
+    },
+    /// Sums are wanted of what is no node, or not held.
+    #[error("found Compute for blocks {0}, which are not a node of the tree, or not held")]
+    Node(LeafRange),
 }
 
 impl Session {
-    /// Takes note of an event and returns what is to be done.
+    /// A session that has said Hello and offered `held`, if anything.
+    pub fn joining(held: Option<Holdings>, now: Duration) -> Self {
+        Self {
+            state: State::Joining(held),
+            heard: now,
+            heartbeat: now,
+            last: now,
+        }
+    }
+
+    /// The columns that are held and laid out, if they can be counted on.
+    pub fn holdings(self) -> Option<Holdings> {
+        match self.state {
+            State::Member(member) if member.receiving.is_none() && member.unlaid == 0 => Some(Holdings {
+                run: member.run,
+                blocks: member.held,
+            }),
+            State::Joining(held) => held,
+            _ => None,
+        }
+    }
+
+    /// When [`Event::DeadlinePassed`] is due, unless something else happens before.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        match &self.state {
+            State::Member(member) => Some(self.heartbeat.min(self.heard + member.run.worker_timeout)),
+            State::Joining(_) | State::Ended => None,
+        }
+    }
+
+    /// Takes note of an event and returns what is to be done. `now` is the time since any fixed moment.
     ///
     /// # Errors
     ///
     /// [`Misconduct`] if the coordinator should not have sent this now.
-    pub fn handle(&mut self, event: Event) -> Result<Vec<Action>, Misconduct> {
+    pub fn handle(&mut self, event: Event, now: Duration) -> Result<Vec<Action>, Misconduct> {
+        self.advance(now);
         match event {
-            Event::Message(FromCoordinator::Finished { iterations, digest }) => {
-                *self = Self::Ended;
-                Ok(vec![Action::Finish { iterations, digest }])
+            Event::Message(message) => {
+                self.heard = now;
+                self.message(message)
             }
-            Event::Message(FromCoordinator::Dismissed(dismissal)) => {
-                *self = Self::Ended;
-                Ok(vec![Action::Leave(dismissal)])
-            }
-            Event::Message(message) => self.message(message),
-            Event::Held => Ok(self.held()),
+            Event::Held => Ok(self.laid_out()),
+            Event::DeadlinePassed => Ok(self.deadline_passed(now)),
         }
     }
 
+    /// If this process itself was stopped for a while, nobody is blamed for the silence.
+    fn advance(&mut self, now: Duration) {
+        let slept = now.saturating_sub(self.last);
+        self.last = now;
+        if let State::Member(member) = &self.state
+            && slept > member.run.worker_timeout / HEARTBEATS * 2
+        {
+            self.heard += slept;
+        }
+    }
+
+    fn deadline_passed(&mut self, now: Duration) -> Vec<Action> {
+        let State::Member(member) = &self.state else {
+            return Vec::new();
+        };
+        let timeout = member.run.worker_timeout;
+        if now.saturating_sub(self.heard) >= timeout {
+            return vec![Action::GiveUp(timeout)];
+        }
+        if now < self.heartbeat {
+            return Vec::new();
+        }
+        self.heartbeat = now + timeout / HEARTBEATS;
+        vec![Action::Send(FromWorker::Heartbeat)]
+    }
+
     fn message(&mut self, message: FromCoordinator) -> Result<Vec<Action>, Misconduct> {
-        match (&mut *self, message) {
-            (Self::Joining, FromCoordinator::Welcome(Welcome { worker, run })) => {
-                *self = Self::Member(Box::new(run.clone()));
-                Ok(vec![Action::ReportJoined(worker, run)])
+        match (&mut self.state, message) {
+            (_, FromCoordinator::Finished { iterations, digest }) => {
+                self.state = State::Ended;
+                Ok(vec![Action::Finish { iterations, digest }])
             }
-            (Self::Member(_), FromCoordinator::Assignment(None)) => {
-                *self = Self::Idle;
-                Ok(vec![Action::ReportIdle, Action::Send(FromWorker::Ready)])
+            (_, FromCoordinator::Dismissed(dismissal)) => Ok(vec![Action::Leave(dismissal)]),
+            (State::Joining(held), FromCoordinator::Welcome(welcome)) => {
+                let held = held.take();
+                Ok(self.welcome(welcome, held))
             }
-            (Self::Member(run), FromCoordinator::Assignment(Some(blocks))) => {
-                *self = Self::Receiving(Box::new(Receiving::new((**run).clone(), blocks)?));
-                Ok(Vec::new())
-            }
-            (Self::Receiving(receiving), FromCoordinator::Columns(chunk)) => {
-                append("columns", &mut receiving.columns, chunk)?;
-                Ok(self.hold_if_complete())
-            }
-            (Self::Receiving(receiving), FromCoordinator::Labels(chunk)) => {
-                append("labels", &mut receiving.labels, chunk)?;
-                Ok(self.hold_if_complete())
-            }
-            (Self::Holding(holding), FromCoordinator::Parameters(iteration, chunk)) => {
-                holding.receive(iteration, chunk)
-            }
+            (State::Member(member), message) => member.message(message),
             (state, message) => Err(Misconduct::Unexpected {
                 found: name(&message),
                 expected: state.expected(),
@@ -194,98 +279,181 @@ impl Session {
         }
     }
 
-    fn hold_if_complete(&mut self) -> Vec<Action> {
-        match std::mem::take(self) {
-            Self::Receiving(receiving) if receiving.columns.is_complete() && receiving.labels.is_complete() => {
-                let Receiving {
-                    run,
-                    blocks,
-                    columns,
-                    labels,
-                } = *receiving;
-                *self = Self::Preparing(Box::new(run.clone()));
-                vec![Action::Hold(Box::new(Shipment {
-                    run,
-                    blocks,
-                    columns,
-                    labels,
-                }))]
-            }
-            unchanged => {
-                *self = unchanged;
-                Vec::new()
-            }
+    fn welcome(&mut self, Welcome { worker, run }: Welcome, held: Option<Holdings>) -> Vec<Action> {
+        let counted_on = |held: &Holdings| {
+            held.run.data == run.data && held.run.block_columns == run.block_columns && held.blocks.is_within(&run.tree)
+        };
+        let is_same = |held: &Holdings| {
+            held.run.sizes == run.sizes
+                && held.run.precision == run.precision
+                && held.run.element_type == run.element_type
+                && held.run.scale.to_bits() == run.scale.to_bits()
+                && held.run.tree == run.tree
+        };
+        let held = held.filter(counted_on);
+        if held.as_ref().is_some_and(|held| !is_same(held)) {
+            self.state = State::Ended;
+            return vec![Action::StartAfresh];
         }
+        let keep_columns = held.is_some();
+        self.state = State::Member(Box::new(Member {
+            run: run.clone(),
+            held: held.map(|held| held.blocks).unwrap_or_default(),
+            unlaid: 0,
+            receiving: None,
+            iteration: None,
+            arrived: 0,
+        }));
+        vec![Action::Join {
+            worker,
+            run,
+            keep_columns,
+        }]
     }
 
-    fn held(&mut self) -> Vec<Action> {
-        let Self::Preparing(run) = self else {
+    fn laid_out(&mut self) -> Vec<Action> {
+        let State::Member(member) = &mut self.state else {
             return Vec::new();
         };
-        let holding = Holding {
-            parameters: parameters_inbox(run),
-            run: (**run).clone(),
-            next: Iteration(0),
-        };
-        *self = Self::Holding(Box::new(holding));
+        member.unlaid = member.unlaid.saturating_sub(1);
         vec![Action::Send(FromWorker::Ready)]
     }
+}
 
+impl State {
     fn expected(&self) -> &'static str {
         match self {
-            Self::Joining => "Welcome or Dismissed",
-            Self::Member(_) => "Assignment",
-            Self::Receiving(_) => "ColumnsChunk or LabelsChunk",
-            Self::Preparing(_) => "nothing before Ready",
-            Self::Holding(_) => "ParametersChunk or Finished",
-            Self::Idle => "Finished",
+            Self::Joining(_) => "Welcome or Dismissed",
+            Self::Member(_) => "anything but Welcome",
             Self::Ended => "nothing after the end",
         }
     }
 }
 
-impl Receiving {
-    fn new(run: Run, blocks: LeafRange) -> Result<Self, Misconduct> {
-        if blocks.end() as usize > run.tree.leaves() {
-            return Err(Misconduct::Blocks {
-                found: blocks,
-                expected: run.tree.leaves(),
+impl Member {
+    fn message(&mut self, message: FromCoordinator) -> Result<Vec<Action>, Misconduct> {
+        match message {
+            FromCoordinator::Assignment(blocks) => self.assignment(blocks),
+            FromCoordinator::Columns(chunk) => {
+                let receiving = self.receiving.as_mut().ok_or_else(|| unassigned("ColumnsChunk"))?;
+                append("columns", &mut receiving.columns, chunk)?;
+                Ok(self.hold_if_complete())
+            }
+            FromCoordinator::Labels(chunk) => {
+                let receiving = self.receiving.as_mut().ok_or_else(|| unassigned("LabelsChunk"))?;
+                append("labels", &mut receiving.labels, chunk)?;
+                Ok(self.hold_if_complete())
+            }
+            FromCoordinator::Parameters(iteration, chunk) => self.parameters(iteration, chunk),
+            FromCoordinator::Compute(iteration, nodes) => self.compute(iteration, nodes),
+            FromCoordinator::Heartbeat => Ok(Vec::new()),
+            message => Err(Misconduct::Unexpected {
+                found: name(&message),
+                expected: "a message of a run that has begun",
+            }),
+        }
+    }
+
+    fn assignment(&mut self, blocks: BlockSet) -> Result<Vec<Action>, Misconduct> {
+        if self.receiving.is_some() {
+            return Err(Misconduct::Unexpected {
+                found: "Assignment",
+                expected: "the columns of the last one first",
             });
         }
-        let (columns, features) = (run.tree.items_of(blocks).len(), run.sizes.features());
+        if !blocks.is_within(&self.run.tree) {
+            return Err(Misconduct::Blocks {
+                found: blocks,
+                expected: self.run.tree.leaves(),
+            });
+        }
+        let missing = blocks.difference(&self.held);
+        let mut actions = vec![Action::Retain(blocks.clone())];
+        self.held = blocks;
+        self.receiving = Some(Receiving::new(&self.run, missing)?);
+        actions.extend(self.hold_if_complete());
+        Ok(actions)
+    }
+
+    fn hold_if_complete(&mut self) -> Vec<Action> {
+        let complete = |receiving: &mut Receiving| receiving.columns.is_complete() && receiving.labels.is_complete();
+        let Some(Receiving {
+            blocks,
+            columns,
+            labels,
+        }) = self.receiving.take_if(complete)
+        else {
+            return Vec::new();
+        };
+        self.unlaid += 1;
+        vec![Action::Hold(Box::new(Shipment {
+            blocks,
+            columns,
+            labels,
+        }))]
+    }
+
+    fn parameters(&mut self, iteration: Iteration, chunk: TensorChunk) -> Result<Vec<Action>, Misconduct> {
+        let len = self.run.sizes.parameters();
+        match self.iteration {
+            Some(latest) if iteration < latest || (iteration == latest && self.arrived == len) => {
+                return Err(Misconduct::Iteration {
+                    found: iteration,
+                    expected: latest,
+                });
+            }
+            Some(latest) if iteration == latest => {}
+            _ => (self.iteration, self.arrived) = (Some(iteration), 0),
+        }
+        self.arrived =
+            check(&chunk, self.arrived, len, self.run.precision.bytes()).map_err(|error| Misconduct::Chunk {
+                tensor: "parameters",
+                error,
+            })?;
+        let mut actions = vec![Action::Store(chunk)];
+        if self.arrived == len {
+            actions.push(Action::Parameters(iteration));
+        }
+        Ok(actions)
+    }
+
+    fn compute(&mut self, iteration: Iteration, nodes: Vec<LeafRange>) -> Result<Vec<Action>, Misconduct> {
+        if self.iteration != Some(iteration) || self.arrived < self.run.sizes.parameters() {
+            return Err(Misconduct::NoParameters { found: iteration });
+        }
+        let arrived = match &self.receiving {
+            Some(receiving) => self.held.difference(&receiving.blocks),
+            None => self.held.clone(),
+        };
+        let wrong = nodes
+            .iter()
+            .find(|&&node| !(arrived.contains(node) && self.run.tree.is_node(node)));
+        match wrong {
+            Some(&node) => Err(Misconduct::Node(node)),
+            None => Ok(vec![Action::Compute(iteration, nodes)]),
+        }
+    }
+}
+
+fn unassigned(found: &'static str) -> Misconduct {
+    Misconduct::Unexpected {
+        found,
+        expected: "an Assignment with missing columns first",
+    }
+}
+
+impl Receiving {
+    fn new(run: &Run, blocks: BlockSet) -> Result<Self, Misconduct> {
+        let (columns, features) = (blocks.columns(&run.tree), run.sizes.features());
         let numbers = columns
             .checked_mul(features)
             .ok_or(Misconduct::TooLarge { columns, features })?;
-        let number_bytes = run.element_type.bytes();
         Ok(Self {
-            run,
             blocks,
-            columns: Inbox::new(numbers, number_bytes),
+            columns: Inbox::new(numbers, run.element_type.bytes()),
             labels: Inbox::new(columns, 1),
         })
     }
-}
-
-impl Holding {
-    fn receive(&mut self, iteration: Iteration, chunk: TensorChunk) -> Result<Vec<Action>, Misconduct> {
-        if iteration != self.next {
-            return Err(Misconduct::Iteration {
-                found: iteration,
-                expected: self.next,
-            });
-        }
-        append("parameters", &mut self.parameters, chunk)?;
-        if !self.parameters.is_complete() {
-            return Ok(Vec::new());
-        }
-        self.next = iteration.next();
-        let complete = std::mem::replace(&mut self.parameters, parameters_inbox(&self.run));
-        Ok(vec![Action::Compute(iteration, complete)])
-    }
-}
-
-fn parameters_inbox(run: &Run) -> Inbox {
-    Inbox::new(run.sizes.parameters(), run.precision.bytes())
 }
 
 fn append(tensor: &'static str, inbox: &mut Inbox, chunk: TensorChunk) -> Result<(), Misconduct> {
@@ -299,6 +467,8 @@ fn name(message: &FromCoordinator) -> &'static str {
         FromCoordinator::Columns(_) => "ColumnsChunk",
         FromCoordinator::Labels(_) => "LabelsChunk",
         FromCoordinator::Parameters(..) => "ParametersChunk",
+        FromCoordinator::Compute(..) => "Compute",
+        FromCoordinator::Heartbeat => "Heartbeat",
         FromCoordinator::Finished { .. } => "Finished",
         FromCoordinator::Dismissed(_) => "Dismissed",
     }

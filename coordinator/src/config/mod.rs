@@ -5,11 +5,12 @@
 //! ```
 
 mod access;
+mod checkpoints;
 mod predict;
 mod train;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use clap::Parser;
 use clap_complete::Shell;
@@ -19,6 +20,7 @@ use shared::dataset::NameChoice;
 use crate::certificates::CertificatesConfig;
 use crate::cli::{Cli, Subcommands};
 
+pub use checkpoints::CheckpointConfig;
 pub use predict::{PredictConfig, PredictionFile};
 pub use train::{Fleet, SpawnConfig, TrainConfig, TrainingData};
 
@@ -75,6 +77,16 @@ fn names(reader: &mut Reader) -> Result<NameChoice, Mistaken> {
 /// A name that HDF5 can look up: not empty and without NUL.
 fn dataset_name(text: &str) -> Option<String> {
     (!text.is_empty() && !text.contains('\0')).then(|| text.to_owned())
+}
+
+/// Whether two paths are the same but for `./`. Links are not followed.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let steps = |path: &Path| -> PathBuf {
+        path.components()
+            .filter(|step| !matches!(step, Component::CurDir))
+            .collect()
+    };
+    steps(a) == steps(b)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What a prediction is to do.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use settings::{Mistaken, Reader, Verbosity};
 use shared::dataset::NameChoice;
 
-use super::names;
+use super::{is_same, names};
 
 /// What a prediction is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,14 +102,4 @@ fn check_overwriting(reader: &mut Reader, (name, output): NamedFile<'_>, others:
         let found = format!("the same file as {}", reader.place(other));
         reader.relation(name, found, "a file of its own", None);
     }
-}
-
-/// Whether two paths are the same but for `./`. Links are not followed.
-fn is_same(a: &Path, b: &Path) -> bool {
-    let steps = |path: &Path| -> PathBuf {
-        path.components()
-            .filter(|step| !matches!(step, Component::CurDir))
-            .collect()
-    };
-    steps(a) == steps(b)
 }

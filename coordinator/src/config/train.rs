@@ -4,17 +4,22 @@ use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use settings::{Mistaken, Reader, Verbosity};
 use shared::dataset::NameChoice;
 use shared::layers::MAX_PARAMETERS;
 use shared::{BlockColumns, Initialisation, LayerSizes, Precision, ScaleChoice};
 
+use super::checkpoints::{self, CheckpointConfig, Outputs};
 use super::{access, names};
 use crate::access::{Access, limits};
 
 /// The most workers that a run can have.
 const MAX_WORKERS: u64 = limits::MAX_WORKERS as u64;
+
+/// The shortest time after which a silent worker may be given up; a busy machine is often silent for less.
+const LEAST_WORKER_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// What a training run is to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,12 +50,14 @@ pub struct TrainConfig {
     pub block_columns: Option<BlockColumns>,
     /// The folder for model, costs and report.
     pub out: Option<PathBuf>,
+    /// The checkpoints, in the same folder; there if and only if `out` is.
+    pub checkpoints: Option<CheckpointConfig>,
     /// How much is said on standard error.
     pub verbosity: Verbosity,
 }
 
 /// Where the arithmetic is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fleet {
     /// In the coordinator's own process.
     InProcess {
@@ -61,10 +68,16 @@ pub enum Fleet {
     Remote {
         /// How many must have joined before training begins.
         workers: NonZeroUsize,
+        /// How many must be there for it to go on; at most `workers`.
+        min_workers: NonZeroUsize,
         /// Where they join; port 0 stands for any free one.
         listen: SocketAddr,
         /// How the coordinator starts them; `None` if others do.
         spawn: Option<SpawnConfig>,
+        /// How long a worker may be silent until it is given up.
+        worker_timeout: Duration,
+        /// The share of blocks that a second worker computes as well, from 0 to 1.
+        audit: f64,
     },
 }
 
@@ -119,14 +132,16 @@ pub(super) fn read(reader: &mut Reader, token: Option<&OsStr>) -> Result<TrainCo
     let block_columns = reader.read_optional("block-columns", "a whole number of at least 8", |text| {
         text.parse().ok()
     });
-    let out = reader.path("out", "the path of a folder");
+    let outputs = checkpoints::read(reader);
     let print_every = reader.required_whole_number("print-every", 1..=u64::MAX);
     let verbosity = Verbosity::read(reader);
     if precision == Ok(Precision::F32) {
         check_representable_in_f32(reader, learning_rate, scale);
     }
+    let (fleet, outputs) = (fleet?, outputs?);
+    let Outputs { folder, checkpoints } = outputs;
     Ok(TrainConfig {
-        fleet: fleet?,
+        fleet,
         access: access?,
         data: data?,
         scale: scale?,
@@ -138,13 +153,15 @@ pub(super) fn read(reader: &mut Reader, token: Option<&OsStr>) -> Result<TrainCo
         precision: precision?,
         print_every: print_every?,
         block_columns: block_columns?,
-        out: out?,
+        out: folder,
+        checkpoints,
         verbosity: verbosity?,
     })
 }
 
 fn fleet(reader: &mut Reader) -> Result<Fleet, Mistaken> {
     let workers = reader.required_whole_number("workers", 0..=MAX_WORKERS);
+    let min_workers = reader.required_whole_number("min-workers", 1..=MAX_WORKERS);
     let listen = reader.read(
         "listen",
         "an address and a port, such as `127.0.0.1:50051`, `[::1]:50051` or `localhost:50051`",
@@ -152,28 +169,57 @@ fn fleet(reader: &mut Reader) -> Result<Fleet, Mistaken> {
     );
     let spawn = reader.flag("spawn");
     let threads = reader.threads("threads");
-    let (workers, spawn) = (workers? as usize, spawn?);
-    match (NonZeroUsize::new(workers), spawn) {
-        (None, false) => listen.and(Ok(Fleet::InProcess { threads: threads? })),
+    let worker_timeout = reader.duration("worker-timeout", LEAST_WORKER_TIMEOUT);
+    let audit = reader.read("audit", "a number from 0 to 1", fraction);
+    let workers = NonZeroUsize::new(workers? as usize);
+    let spawn = spawns(reader, workers, spawn?, threads);
+    let min_workers = at_most_all(reader, min_workers?, workers);
+    let (listen, worker_timeout, audit) = (listen?, worker_timeout?, audit?);
+    let (spawn, min_workers) = (spawn?, min_workers?);
+    Ok(match workers {
+        None => Fleet::InProcess { threads: threads? },
+        Some(workers) => Fleet::Remote {
+            workers,
+            min_workers,
+            listen,
+            spawn,
+            worker_timeout,
+            audit,
+        },
+    })
+}
+
+/// How the coordinator starts workers, if it does.
+fn spawns(
+    reader: &mut Reader,
+    workers: Option<NonZeroUsize>,
+    spawn: bool,
+    threads: Result<Option<NonZeroUsize>, Mistaken>,
+) -> Result<Option<SpawnConfig>, Mistaken> {
+    match (workers, spawn) {
+        (None, false) => Ok(None),
         (None, true) => {
             let found = format!("{} to be 0", reader.place("workers"));
             let hint = "`--workers 0` trains in this process; to start workers, say how many";
             Err(reader.relation("spawn", found, "at least 1 worker to start", Some(hint)))
         }
-        (Some(workers), true) => Ok(Fleet::Remote {
-            workers,
-            listen: listen?,
-            spawn: Some(SpawnConfig { threads: threads? }),
-        }),
+        (Some(_), true) => Ok(Some(SpawnConfig { threads: threads? })),
         (Some(_), false) if threads?.is_some() => {
             let hint = "`--threads` is also an option of the worker; give it to each worker that you start";
             Err(reader.relation("threads", "no --spawn and no --workers 0", "one of the two", Some(hint)))
         }
-        (Some(workers), false) => Ok(Fleet::Remote {
-            workers,
-            listen: listen?,
-            spawn: None,
-        }),
+        (Some(_), false) => Ok(None),
+    }
+}
+
+/// The least number of workers, which is at most that of all; without workers it means nothing.
+fn at_most_all(reader: &mut Reader, min_workers: u64, workers: Option<NonZeroUsize>) -> Result<NonZeroUsize, Mistaken> {
+    match workers {
+        Some(workers) if min_workers > workers.get() as u64 => {
+            let found = format!("{min_workers}, but {} to be {workers}", reader.place("workers"));
+            Err(reader.relation("min-workers", found, format!("at most {workers}"), None))
+        }
+        _ => Ok(NonZeroUsize::new(min_workers as usize).unwrap_or(NonZeroUsize::MIN)),
     }
 }
 
@@ -226,6 +272,10 @@ fn layer_sizes(text: &str) -> Option<Vec<usize>> {
     text.split(',')
         .map(|size| size.trim().parse().ok().filter(|&size| size > 0))
         .collect()
+}
+
+fn fraction(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|fraction| (0.0..=1.0).contains(fraction))
 }
 
 fn positive(text: &str) -> Option<f64> {

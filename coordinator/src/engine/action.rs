@@ -1,58 +1,75 @@
 //! What the engine asks the shell to do.
 
 use proto::{Dismissal, SumChunk};
-use shared::LeafRange;
 use shared::ids::{Iteration, WorkerId};
+use shared::{BlockSet, LeafRange};
 
 use super::failure::RunFailure;
 use super::time::Timing;
 
-/// Something to be done outside the engine. The shell performs actions in the order in which they are returned.
+/// Something to be done outside the engine. The shell performs actions in the order in which they are returned, and what
+/// it sends to one worker arrives in that order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Tell a worker that it is a member of the run.
     Welcome(WorkerId),
     /// Tell a worker why its part in the run ends, and close its stream.
-    Dismiss(WorkerId, Dismissal),
-    /// Say how many workers have joined, and how another is started if some are missing.
-    ReportGathering {
-        /// How many have joined.
-        joined: usize,
-        /// How many are needed.
-        needed: usize,
+    Dismiss {
+        /// Whom.
+        worker: WorkerId,
+        /// Its name.
+        name: String,
+        /// Why.
+        dismissal: Dismissal,
     },
-    /// Send a worker its assignment, with the columns and labels of its blocks; `None` if there are none for it.
+    /// Say something to people.
+    Report(Report),
+    /// Send a worker its assignment, and the columns and labels of the blocks that it does not hold yet.
     Assign {
         /// To whom.
         worker: WorkerId,
-        /// Its shard.
-        blocks: Option<LeafRange>,
-    },
-    /// Say that the batch has fewer blocks than the run has workers.
-    WarnIdle {
-        /// Workers without blocks.
-        idle: usize,
-        /// The number of blocks.
-        blocks: usize,
+        /// All that it is to hold from now on.
+        hold: BlockSet,
+        /// The part of it that it does not hold yet.
+        missing: BlockSet,
     },
     /// Send W and b to these workers, all of them, for this iteration.
     Broadcast {
         /// The iteration.
         iteration: Iteration,
-        /// The workers that hold blocks.
+        /// Workers that did not get them yet.
         to: Vec<WorkerId>,
     },
+    /// Ask a worker that has the parameters and holds the columns for the sums of these nodes.
+    Compute {
+        /// Whom.
+        worker: WorkerId,
+        /// The iteration.
+        iteration: Iteration,
+        /// The nodes.
+        nodes: Vec<LeafRange>,
+    },
+    /// Give all members a sign of life.
+    Heartbeat,
     /// Compute the whole batch's sums in this process, and update W and b.
     ComputeHere {
         /// The iteration.
         iteration: Iteration,
     },
     /// Keep part of a node's sums for the reduction.
-    Keep(SumChunk),
-    /// Complete the tree from the nodes that were kept, divide by m, and update W and b.
+    Keep(WorkerId, SumChunk),
+    /// Complete the tree from these nodes' sums, which together cover every block once, divide by m, and update W and b.
+    /// Whatever else was kept is dropped.
     Update {
         /// The iteration.
         iteration: Iteration,
+        /// The nodes.
+        sums: Vec<NodeAnswers>,
+    },
+    /// Write down the state after this many updates, beside the run.
+    SaveCheckpoint {
+        /// The updates made.
+        iterations: u64,
     },
     /// Say what the cost of an iteration was.
     ReportCost {
@@ -63,6 +80,79 @@ pub enum Action {
     },
     /// The run is complete: tell the workers, then evaluate and write the results.
     Finish(Timing),
+    /// The run stops at the user's wish after the last update that was ordered: tell the workers, write what there is.
+    Stop(Timing),
     /// The run has failed: tell the workers, then end.
     Fail(RunFailure),
+}
+
+/// A node, and the workers whose sums of it have arrived: one, or those that are to be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeAnswers {
+    /// The node.
+    pub node: LeafRange,
+    /// Who sent its sums: at least one.
+    pub workers: Vec<WorkerId>,
+}
+
+/// Something that people want to know of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// How many workers have joined before the first iteration, and how another is started if some are missing.
+    Gathering {
+        /// How many have joined.
+        joined: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// All workers hold their columns.
+    Begins,
+    /// The batch has fewer blocks than the run has workers.
+    Idle {
+        /// Workers without blocks.
+        idle: usize,
+        /// The number of blocks.
+        blocks: usize,
+    },
+    /// A worker joined during the run.
+    Joined {
+        /// Its number.
+        worker: WorkerId,
+        /// Its name.
+        name: String,
+    },
+    /// A worker is gone.
+    Lost {
+        /// Its number.
+        worker: WorkerId,
+        /// Its name.
+        name: String,
+        /// The iteration under way; `None` before the first.
+        iteration: Option<Iteration>,
+        /// What was seen.
+        reason: String,
+    },
+    /// There are too few workers to go on.
+    Paused {
+        /// The iteration that waits.
+        iteration: Iteration,
+        /// How many workers there are.
+        joined: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// There are enough workers again.
+    GoesOn {
+        /// The iteration that waited.
+        iteration: Iteration,
+    },
+    /// The blocks were shared out anew, by the workers' speeds.
+    SharedAnew,
+    /// The blocks of a worker that is late are computed by another as well.
+    Repeated {
+        /// The worker that is late.
+        late: WorkerId,
+        /// The iteration.
+        iteration: Iteration,
+    },
 }

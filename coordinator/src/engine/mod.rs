@@ -4,28 +4,39 @@
 //!            events, time                                actions
 //!   run.rs ───────────────▶ Engine::handle ──────────────────────────▶ run.rs
 //!                             │
-//!                             ├─ roster    who takes part
-//!                             ├─ training  the phases: gathering ▶ distributing ▶ training ▶ over
-//!                             └─ round     which sums of one iteration have arrived
+//!                             ├─ training   the phases: gathering ▶ preparing ▶ iterations, with pauses ▶ over
+//!                             ├─ iteration  who is asked for which sums, and what happens when they do not come
+//!                             ├─ round      which sums of one iteration are wanted, and whose have arrived
+//!                             ├─ sharing    the shards, now and next
+//!                             ├─ roster     who takes part; member: what each holds, owes, and how fast it is
+//!                             ├─ watch      signs of life
+//!                             └─ audit      which sums are computed twice
 //! ```
 //!
 //! It is pure: no sockets, no clock, no threads. The same events at the same times give the same actions. It decides and
 //! never multiplies: tensors pass through it as opaque chunks.
 
 mod action;
+mod audit;
 mod event;
 mod failure;
+mod iteration;
+mod member;
 mod roster;
 mod round;
+mod sharing;
 mod time;
 mod training;
+mod watch;
 
-pub use action::Action;
-pub use event::Event;
+pub use action::{Action, NodeAnswers, Report};
+pub use audit::Audit;
+pub use event::{Event, Noticed, WrongSums};
 pub use failure::RunFailure;
-pub use roster::{Member, Roster};
+pub use member::{Member, SumShape};
+pub use roster::Roster;
 pub use time::{RunTime, Timing};
-pub use training::{Engine, EngineConfig, FleetSize};
+pub use training::{Checkpoints, Engine, EngineConfig, FleetSize, MAX_WORKERS};
 
 #[cfg(test)]
 mod tests;

@@ -2,31 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use proto::Hello;
 use shared::ids::WorkerId;
+
+use super::member::Member;
 
 /// The members of a run, in the order of joining.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roster(BTreeMap<WorkerId, Member>);
 
-/// One worker that takes part.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// What people call it.
-    pub name: String,
-    /// The threads it computes with.
-    pub threads: u32,
-}
-
 impl Roster {
-    pub(super) fn add(&mut self, worker: WorkerId, hello: Hello) {
-        self.0.insert(
-            worker,
-            Member {
-                name: hello.name,
-                threads: hello.threads,
-            },
-        );
+    pub(super) fn add(&mut self, worker: WorkerId, member: Member) {
+        self.0.insert(worker, member);
     }
 
     pub(super) fn remove(&mut self, worker: WorkerId) -> Option<Member> {
@@ -48,6 +34,10 @@ impl Roster {
         self.0.get(&worker)
     }
 
+    pub(super) fn get_mut(&mut self, worker: WorkerId) -> Option<&mut Member> {
+        self.0.get_mut(&worker)
+    }
+
     /// Whether a member has this name.
     pub fn has_name(&self, name: &str) -> bool {
         self.0.values().any(|member| member.name == name)
@@ -61,6 +51,10 @@ impl Roster {
     /// All members in the order of joining.
     pub fn members(&self) -> impl Iterator<Item = (WorkerId, &Member)> {
         self.0.iter().map(|(&worker, member)| (worker, member))
+    }
+
+    pub(super) fn members_mut(&mut self) -> impl Iterator<Item = (WorkerId, &mut Member)> {
+        self.0.iter_mut().map(|(&worker, member)| (worker, member))
     }
 
     /// The threads of all members together.

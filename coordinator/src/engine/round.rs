@@ -1,77 +1,167 @@
-//! One iteration: which sums have arrived, and which are still awaited.
+//! One iteration: which sums are wanted, who was asked for them, and whose have arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use proto::SumChunk;
-use proto::tensor::{ChunkError, check};
-use shared::LeafRange;
 use shared::ids::{Iteration, WorkerId};
+use shared::{LeafRange, Tree};
 
-/// The sums of one iteration. The awaited nodes together cover every block exactly once.
+use super::action::NodeAnswers;
+use super::time::RunTime;
+
+/// What a worker may be late, beyond twice the time of the others, before its work is repeated.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// The sums of one iteration. Its nodes together cover every block exactly once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Round {
     pub(super) iteration: Iteration,
-    /// The nodes that are not complete, each with its worker and the numbers that have arrived.
-    awaited: BTreeMap<LeafRange, Awaited>,
+    began: RunTime,
+    pieces: BTreeMap<LeafRange, Piece>,
+    /// When each worker had answered all that it was asked for.
+    finished: BTreeMap<WorkerId, Duration>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Awaited {
-    from: WorkerId,
-    arrived: usize,
+/// What is known of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Piece {
+    /// How many answers it takes: two if they are to be compared.
+    needed: usize,
+    asked: BTreeSet<WorkerId>,
+    answered: Vec<WorkerId>,
 }
 
-/// The shape of every node's sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SumShape {
-    /// Numbers of one node: all parameters, and the loss.
-    pub len: usize,
-    /// Bytes of one number.
-    pub number_bytes: usize,
+impl Piece {
+    fn is_complete(&self) -> bool {
+        self.answered.len() >= self.needed
+    }
 }
 
-/// A chunk of sums that should not have been sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum WrongSum {
-    #[error("found sums of iteration {found}, expected iteration {expected}")]
-    Iteration { found: Iteration, expected: Iteration },
-    #[error("found sums of blocks {0}, which are not a node that it was to send, or which it has already sent")]
-    Node(LeafRange),
-    #[error("found a wrong chunk of the sums of blocks {node}: {error}")]
-    Chunk { node: LeafRange, error: ChunkError },
+/// A node for which somebody must still be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unasked {
+    pub(super) node: LeafRange,
+    /// Those whose answer would be no second opinion.
+    pub(super) not: BTreeSet<WorkerId>,
+    /// Whether it may be computed in halves.
+    pub(super) divisible: bool,
 }
 
 impl Round {
-    /// An iteration in which each worker is to send its nodes.
-    pub(super) fn new(iteration: Iteration, nodes: impl IntoIterator<Item = (WorkerId, LeafRange)>) -> Self {
-        let awaited = nodes
-            .into_iter()
-            .map(|(from, node)| (node, Awaited { from, arrived: 0 }))
-            .collect();
-        Self { iteration, awaited }
+    /// An iteration for which nobody was asked yet. `answers` is how many a node needs.
+    pub(super) fn new(
+        iteration: Iteration,
+        began: RunTime,
+        nodes: impl IntoIterator<Item = LeafRange>,
+        answers: impl Fn(LeafRange) -> usize,
+    ) -> Self {
+        let piece = |node| {
+            let needed = answers(node);
+            let (asked, answered) = (BTreeSet::new(), Vec::new());
+            (
+                node,
+                Piece {
+                    needed,
+                    asked,
+                    answered,
+                },
+            )
+        };
+        Self {
+            iteration,
+            began,
+            pieces: nodes.into_iter().map(piece).collect(),
+            finished: BTreeMap::new(),
+        }
     }
 
-    /// Counts a chunk in.
-    pub(super) fn accept(&mut self, from: WorkerId, sum: &SumChunk, shape: SumShape) -> Result<(), WrongSum> {
-        if sum.iteration != self.iteration {
-            return Err(WrongSum::Iteration {
-                found: sum.iteration,
-                expected: self.iteration,
-            });
+    pub(super) fn ask(&mut self, worker: WorkerId, node: LeafRange) {
+        if let Some(piece) = self.pieces.get_mut(&node) {
+            piece.asked.insert(worker);
         }
-        let node = sum.node;
-        let awaited = self.awaited.get_mut(&node).filter(|awaited| awaited.from == from);
-        let awaited = awaited.ok_or(WrongSum::Node(node))?;
-        awaited.arrived = check(&sum.chunk, awaited.arrived, shape.len, shape.number_bytes)
-            .map_err(|error| WrongSum::Chunk { node, error })?;
-        if awaited.arrived == shape.len {
-            self.awaited.remove(&node);
+        self.finished.remove(&worker);
+    }
+
+    /// A worker's sums of a node have arrived.
+    pub(super) fn answer(&mut self, worker: WorkerId, node: LeafRange, now: RunTime) {
+        if let Some(piece) = self.pieces.get_mut(&node) {
+            piece.asked.remove(&worker);
+            piece.answered.push(worker);
         }
-        Ok(())
+        if !self.pieces.values().any(|piece| piece.asked.contains(&worker)) {
+            self.finished.insert(worker, now.since(self.began));
+        }
+    }
+
+    /// Nothing more comes from this worker. What it has answered stays.
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        for piece in self.pieces.values_mut() {
+            piece.asked.remove(&worker);
+        }
+        self.finished.remove(&worker);
+    }
+
+    /// The nodes for which somebody must still be asked, in the order of the blocks.
+    pub(super) fn unasked(&self) -> Vec<Unasked> {
+        let lacks = |(_, piece): &(&LeafRange, &Piece)| piece.asked.len() + piece.answered.len() < piece.needed;
+        let unasked = |(&node, piece): (&LeafRange, &Piece)| Unasked {
+            node,
+            not: piece.asked.iter().chain(&piece.answered).copied().collect(),
+            divisible: piece.needed == 1,
+        };
+        self.pieces.iter().filter(lacks).map(unasked).collect()
+    }
+
+    /// Makes two pieces of one for which nobody was asked.
+    pub(super) fn divide(&mut self, tree: &Tree, node: LeafRange) -> Option<(LeafRange, LeafRange)> {
+        let (left, right) = tree.halves(node)?;
+        let piece = self.pieces.remove(&node)?;
+        self.pieces.insert(left, piece.clone());
+        self.pieces.insert(right, piece);
+        Some((left, right))
+    }
+
+    /// Does without a second opinion on a node, since nobody is left to give it. Returns whether there is a first one.
+    pub(super) fn settle_for_less(&mut self, node: LeafRange) -> bool {
+        let Some(piece) = self.pieces.get_mut(&node) else {
+            return false;
+        };
+        let opinions = piece.asked.len() + piece.answered.len();
+        piece.needed = opinions.max(1);
+        opinions > 0
     }
 
     /// Whether all sums have arrived.
     pub(super) fn is_complete(&self) -> bool {
-        self.awaited.is_empty()
+        self.pieces.values().all(Piece::is_complete)
+    }
+
+    /// Every node with the workers that answered, as many as it needs.
+    pub(super) fn answers(&self) -> Vec<NodeAnswers> {
+        let answers = |(&node, piece): (&LeafRange, &Piece)| NodeAnswers {
+            node,
+            workers: piece.answered[..piece.needed.min(piece.answered.len())].to_vec(),
+        };
+        self.pieces.iter().map(answers).collect()
+    }
+
+    /// When work that is still outstanding is to be repeated by others: as soon as half of those who were asked have
+    /// answered, twice the time that they took and a little more. `None` if too few have, or nothing is left to repeat.
+    pub(super) fn repeat_at(&self) -> Option<RunTime> {
+        let outstanding: BTreeSet<_> = self.outstanding().map(|(_, worker)| worker).collect();
+        if outstanding.is_empty() || self.finished.len() < outstanding.len() {
+            return None;
+        }
+        let slowest = self.finished.values().max()?;
+        Some(RunTime(self.began.0 + *slowest * 2 + GRACE))
+    }
+
+    /// Nodes that wait for one worker alone, with that worker.
+    pub(super) fn outstanding(&self) -> impl Iterator<Item = (LeafRange, WorkerId)> + '_ {
+        self.pieces.iter().filter_map(|(&node, piece)| {
+            let mut asked = piece.asked.iter();
+            let worker = *asked.next()?;
+            (!piece.is_complete() && piece.needed == 1 && asked.next().is_none()).then_some((node, worker))
+        })
     }
 }

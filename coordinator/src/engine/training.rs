@@ -1,32 +1,62 @@
-//! The phases of a run.
+//! The phases of a run: gathering ▶ preparing ▶ iterations, with pauses ▶ over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use proto::{Dismissal, Hello, Reason, SumChunk};
+use proto::{Dismissal, Hello, Reason};
 use shared::ids::{Iteration, WorkerId};
-use shared::plan::plan;
-use shared::{LeafRange, Tree};
+use shared::{BlockColumns, BlockSet, Digest, LeafRange, Tree};
 
-use super::action::Action;
-use super::event::Event;
+use super::action::{Action, Report};
+use super::audit::Audit;
+use super::event::{Event, Noticed, WrongSums};
 use super::failure::RunFailure;
+use super::member::{Member, SumShape};
 use super::roster::Roster;
-use super::round::{Round, SumShape};
+use super::round::Round;
+use super::sharing::Sharing;
 use super::time::{RunTime, Timing};
+use super::watch::Watch;
+
+/// The most workers that a run can have at one time.
+pub const MAX_WORKERS: usize = 4096;
+
+/// How long an iteration may still take when the user wants to stop.
+const LAST_ITERATION: Duration = Duration::from_secs(1);
 
 /// What the engine must know of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineConfig {
     /// Where the arithmetic is done.
     pub fleet: FleetSize,
-    /// The number of updates, at least 1.
+    /// The iteration to begin with: 0, or where an earlier run left off.
+    pub first: Iteration,
+    /// The number of updates in all, at least 1.
     pub iterations: u64,
     /// The blocks of the batch.
     pub tree: Tree,
-    /// Numbers of one node's sums: all parameters, and the loss.
-    pub sum_len: usize,
-    /// Bytes of one number.
-    pub number_bytes: usize,
+    /// The most columns in a block, from which the tree was made.
+    pub block_columns: BlockColumns,
+    /// The digest of the training data.
+    pub data: Digest,
+    /// Bytes of one column.
+    pub column_bytes: usize,
+    /// The shape of every node's sums.
+    pub shape: SumShape,
+    /// The silence after which a worker counts as lost.
+    pub worker_timeout: Duration,
+    /// What is computed twice, if anything.
+    pub audit: Option<Audit>,
+    /// When to write down the state.
+    pub checkpoints: Option<Checkpoints>,
+}
+
+/// When to write down the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// Whenever this many updates were made, at least 1.
+    Iterations(u64),
+    /// Whenever this much time has passed.
+    Time(Duration),
 }
 
 /// Where the arithmetic is done.
@@ -34,82 +64,77 @@ pub struct EngineConfig {
 pub enum FleetSize {
     /// In the coordinator's own process.
     Here,
-    /// By this many workers, at least 1.
-    Workers(usize),
+    /// By workers.
+    Workers {
+        /// How many must have joined before the first iteration, at least 1.
+        first: usize,
+        /// How many there must be to go on, at least 1.
+        least: usize,
+    },
 }
 
 /// The state of a run.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    config: EngineConfig,
-    phase: Phase,
-    roster: Roster,
+    pub(super) config: EngineConfig,
+    pub(super) roster: Roster,
+    pub(super) sharing: Sharing,
+    pub(super) phase: Phase,
+    watch: Watch,
+    /// When the first iteration began.
+    began: Option<RunTime>,
+    /// When the last checkpoint was ordered.
+    saved: RunTime,
+    /// When the run stops at the latest, if the user wants it to.
+    stop_by: Option<RunTime>,
+    /// Whether a pause was reported, and not yet its end.
+    pub(super) paused: bool,
 }
 
+/// What the run waits for.
 #[derive(Clone, Debug)]
-enum Phase {
-    /// Waiting for workers.
+pub(super) enum Phase {
+    /// Workers, before the first iteration.
     Gathering { needed: usize },
-    /// Workers are receiving their columns.
-    Distributing(Distributing),
-    /// Iterations are being made.
-    Training(Training),
-    /// The run is complete or has failed; whatever happens now changes nothing.
-    Over,
-}
-
-#[derive(Clone, Debug)]
-struct Distributing {
-    shards: BTreeMap<WorkerId, LeafRange>,
-    not_ready: BTreeSet<WorkerId>,
-}
-
-#[derive(Clone, Debug)]
-struct Training {
-    shards: BTreeMap<WorkerId, LeafRange>,
-    began: RunTime,
-    step: Step,
-}
-
-/// What the current iteration waits for.
-#[derive(Clone, Debug)]
-enum Step {
+    /// Workers that receive their columns, before the first iteration.
+    Preparing,
     /// The workers' sums.
     Sums(Round),
     /// The update, or the whole computation if it is done here.
     Update(Iteration),
+    /// Workers, before this iteration.
+    Paused(Iteration),
+    /// Nothing: the run is complete or has failed, and whatever happens now changes nothing.
+    Over,
 }
 
 impl Engine {
     /// A run that is about to start, and its first actions.
     pub fn start(config: EngineConfig, now: RunTime) -> (Self, Vec<Action>) {
-        let first = Iteration(0);
-        let (phase, actions) = match config.fleet {
-            FleetSize::Here => {
-                let step = Step::Update(first);
-                let training = Training {
-                    shards: BTreeMap::new(),
-                    began: now,
-                    step,
-                };
-                (
-                    Phase::Training(training),
-                    vec![Action::ComputeHere { iteration: first }],
-                )
-            }
-            FleetSize::Workers(needed) => (
-                Phase::Gathering { needed },
-                vec![Action::ReportGathering { joined: 0, needed }],
-            ),
+        let phase = match config.fleet {
+            FleetSize::Here => Phase::Update(config.first),
+            FleetSize::Workers { first, .. } => Phase::Gathering { needed: first },
         };
-        (
-            Self {
-                config,
-                phase,
-                roster: Roster::default(),
-            },
-            actions,
-        )
+        let mut engine = Self {
+            roster: Roster::default(),
+            sharing: Sharing::default(),
+            phase,
+            watch: Watch::new(config.worker_timeout, now),
+            began: None,
+            saved: now,
+            stop_by: None,
+            paused: false,
+            config,
+        };
+        let actions = match engine.phase {
+            _ if engine.config.first.0 >= engine.config.iterations => {
+                engine.phase = Phase::Over;
+                vec![Action::Finish(engine.timing(now))]
+            }
+            Phase::Gathering { needed } => vec![Action::Report(Report::Gathering { joined: 0, needed })],
+            _ => engine.begin(engine.config.first, now),
+        };
+        (engine, actions)
     }
 
     /// The workers that take part.
@@ -117,218 +142,291 @@ impl Engine {
         &self.roster
     }
 
+    /// When [`Event::DeadlinePassed`] is due, unless something else happens before; `None` once the run is over.
+    pub fn next_deadline(&self) -> Option<RunTime> {
+        let repeat_at = match &self.phase {
+            Phase::Over => return None,
+            Phase::Sums(round) => round.repeat_at().filter(|_| self.has_idle_worker()),
+            _ => None,
+        };
+        let watch = self.watch.next_deadline(&self.roster);
+        [repeat_at, self.stop_by].into_iter().flatten().chain([watch]).min()
+    }
+
     /// Takes note of something that happened, and returns what is to be done.
     pub fn handle(&mut self, event: Event, now: RunTime) -> Vec<Action> {
         if matches!(self.phase, Phase::Over) {
             return Vec::new();
         }
+        self.watch.advance(now, &mut self.roster);
         match event {
-            Event::HelloArrived { worker, hello } => self.hello(worker, hello),
+            Event::HelloArrived { worker, hello } => self.hello(worker, hello, now),
             Event::WorkerReady(worker) => self.ready(worker, now),
-            Event::SumArrived { worker, sum } => self.sum(worker, sum),
-            Event::WorkerLost { worker, reason } => self.lost(worker, reason),
-            Event::Updated { iteration, cost } => self.updated(iteration, cost, now),
+            Event::SumArrived { worker, sum } => {
+                self.hear(worker, now);
+                self.sum(worker, sum, now)
+            }
+            Event::HeartbeatArrived(worker) => {
+                self.hear(worker, now);
+                Vec::new()
+            }
+            Event::WorkerLost { worker, reason } => self.lost(worker, reason, now),
+            Event::WorkerErred { worker, what } => self.misconduct(worker, what, now),
+            Event::Updated { iteration, cost, wrong } => self.updated(iteration, cost, wrong, now),
+            Event::StopRequested => self.stop_requested(now),
+            Event::DeadlinePassed => self.deadline_passed(now),
         }
     }
 
-    fn hello(&mut self, worker: WorkerId, hello: Hello) -> Vec<Action> {
-        let Phase::Gathering { needed } = self.phase else {
-            let explanation = format!("the run has all of its {} workers", self.roster.len());
-            return vec![Action::Dismiss(
-                worker,
-                Dismissal {
-                    reason: Reason::RunIsFull,
-                    explanation,
-                },
-            )];
-        };
-        self.roster.add(worker, hello);
-        let mut actions = vec![
-            Action::Welcome(worker),
-            Action::ReportGathering {
-                joined: self.roster.len(),
-                needed,
-            },
-        ];
-        if self.roster.len() == needed {
-            actions.extend(self.distribute());
+    fn hear(&mut self, worker: WorkerId, now: RunTime) {
+        if let Some(member) = self.roster.get_mut(worker) {
+            member.heard = now;
+        }
+    }
+
+    fn hello(&mut self, worker: WorkerId, hello: Hello, now: RunTime) -> Vec<Action> {
+        let name = hello.name.clone();
+        if self.roster.len() >= MAX_WORKERS {
+            let explanation = format!("the run has {MAX_WORKERS} workers, the most that a run can have");
+            return vec![dismiss(worker, name, Reason::RunIsFull, explanation)];
+        }
+        let held = self.recognised(&hello);
+        self.roster.add(worker, Member::new(hello, held, now));
+        let mut actions = vec![Action::Welcome(worker)];
+        if let Phase::Gathering { needed } = self.phase {
+            let joined = self.roster.len();
+            actions.push(Action::Report(Report::Gathering { joined, needed }));
+            if joined >= needed {
+                actions.extend(self.prepare(now));
+            }
+            return actions;
+        }
+        actions.push(Action::Report(Report::Joined { worker, name }));
+        match self.phase {
+            Phase::Preparing => actions.extend(self.prepare(now)),
+            Phase::Sums(_) => actions.extend(self.ask_for_rest(now)),
+            Phase::Paused(iteration) => actions.extend(self.begin(iteration, now)),
+            _ => {}
         }
         actions
     }
 
-    /// All workers are there: each gets its shard.
-    fn distribute(&mut self) -> Vec<Action> {
-        let workers: Vec<_> = self.roster.workers().collect();
-        let shards: BTreeMap<_, _> = workers
-            .iter()
-            .copied()
-            .zip(plan(&self.config.tree, workers.len()))
-            .collect();
-        let idle = workers.len() - shards.len();
-        let warning = (idle > 0).then(|| Action::WarnIdle {
-            idle,
-            blocks: self.config.tree.leaves(),
-        });
-        let assign = |&worker: &WorkerId| Action::Assign {
-            worker,
-            blocks: shards.get(&worker).copied(),
+    /// The blocks that a worker still holds, if they are blocks of this run's batch.
+    fn recognised(&self, hello: &Hello) -> BlockSet {
+        let same = |held: &&proto::Held| {
+            held.data == self.config.data
+                && held.block_columns == self.config.block_columns
+                && held.blocks.is_within(&self.config.tree)
         };
-        let actions = warning.into_iter().chain(workers.iter().map(assign)).collect();
-        self.phase = Phase::Distributing(Distributing {
-            shards,
-            not_ready: workers.into_iter().collect(),
-        });
+        hello
+            .held
+            .as_ref()
+            .filter(same)
+            .map_or_else(BlockSet::default, |held| held.blocks.clone())
+    }
+
+    /// Shares the blocks out among all members, before the first iteration.
+    fn prepare(&mut self, now: RunTime) -> Vec<Action> {
+        self.phase = Phase::Preparing;
+        let mut actions = self.sharing.share_among_all(&self.config.tree, &mut self.roster);
+        let (idle, blocks) = (self.sharing.idle(), self.config.tree.leaves());
+        if idle > 0 {
+            actions.insert(0, Action::Report(Report::Idle { idle, blocks }));
+        }
+        actions.extend(self.begin_if_prepared(now));
+        actions
+    }
+
+    fn begin_if_prepared(&mut self, now: RunTime) -> Vec<Action> {
+        if self.roster.members().any(|(_, member)| member.unready > 0) {
+            return Vec::new();
+        }
+        let mut actions = vec![Action::Report(Report::Begins)];
+        actions.extend(self.begin(self.config.first, now));
         actions
     }
 
     fn ready(&mut self, worker: WorkerId, now: RunTime) -> Vec<Action> {
-        let Phase::Distributing(distributing) = &mut self.phase else {
-            return self.misconduct(worker, "found Ready, which no assignment asked for".to_owned());
-        };
-        if !distributing.not_ready.remove(&worker) {
-            return self.misconduct(worker, "found Ready twice for one assignment".to_owned());
-        }
-        if !distributing.not_ready.is_empty() {
-            return Vec::new();
-        }
-        let shards = std::mem::take(&mut distributing.shards);
-        let (step, actions) = self.begin(&shards, Iteration(0));
-        self.phase = Phase::Training(Training {
-            shards,
-            began: now,
-            step,
-        });
-        actions
-    }
-
-    /// Begins an iteration.
-    fn begin(&self, shards: &BTreeMap<WorkerId, LeafRange>, iteration: Iteration) -> (Step, Vec<Action>) {
-        match self.config.fleet {
-            FleetSize::Here => (Step::Update(iteration), vec![Action::ComputeHere { iteration }]),
-            FleetSize::Workers(_) => {
-                let nodes = |(&worker, &shard): (&WorkerId, &LeafRange)| {
-                    self.config
-                        .tree
-                        .maximal_nodes(shard)
-                        .into_iter()
-                        .map(move |node| (worker, node))
-                };
-                let round = Round::new(iteration, shards.iter().flat_map(nodes));
-                let to = shards.keys().copied().collect();
-                (Step::Sums(round), vec![Action::Broadcast { iteration, to }])
-            }
-        }
-    }
-
-    fn sum(&mut self, worker: WorkerId, sum: SumChunk) -> Vec<Action> {
-        let shape = SumShape {
-            len: self.config.sum_len,
-            number_bytes: self.config.number_bytes,
-        };
-        let Phase::Training(Training { step, .. }) = &mut self.phase else {
-            return self.misconduct(worker, "found sums before the first iteration".to_owned());
-        };
-        let Step::Sums(round) = step else {
-            return self.misconduct(worker, "found sums when all had been sent".to_owned());
-        };
-        if let Err(wrong) = round.accept(worker, &sum, shape) {
-            return self.misconduct(worker, wrong.to_string());
-        }
-        let mut actions = vec![Action::Keep(sum)];
-        if round.is_complete() {
-            let iteration = round.iteration;
-            *step = Step::Update(iteration);
-            actions.push(Action::Update { iteration });
-        }
-        actions
-    }
-
-    fn updated(&mut self, iteration: Iteration, cost: f64, now: RunTime) -> Vec<Action> {
-        let Phase::Training(training) = &self.phase else {
+        self.hear(worker, now);
+        let Some(member) = self.roster.get_mut(worker) else {
             return Vec::new();
         };
+        if member.unready == 0 {
+            return self.misconduct(worker, "found Ready, which no assignment asked for".to_owned(), now);
+        }
+        member.unready -= 1;
+        match self.phase {
+            Phase::Preparing => self.begin_if_prepared(now),
+            _ => Vec::new(),
+        }
+    }
+
+    fn updated(&mut self, iteration: Iteration, cost: f64, wrong: Vec<WrongSums>, now: RunTime) -> Vec<Action> {
         let mut actions = vec![Action::ReportCost { iteration, cost }];
         if !cost.is_finite() {
             self.phase = Phase::Over;
             return vec![Action::Fail(RunFailure::CostNotFinite { iteration, cost })];
         }
         let next = iteration.next();
-        if next.0 == self.config.iterations {
-            let timing = Timing {
-                start_up: training.began.0,
-                training: now.since(training.began),
-            };
+        for sums in wrong {
+            actions.extend(self.dismiss_for_wrong_sums(iteration, sums, now));
+        }
+        if next.0 >= self.config.iterations {
+            let timing = self.timing(now);
             self.phase = Phase::Over;
             actions.push(Action::Finish(timing));
-            return actions;
+        } else if self.stop_by.is_some() {
+            actions.extend(self.stop(now));
+        } else {
+            actions.extend(self.checkpoint(next.0, now));
+            actions.extend(self.begin(next, now));
         }
-        let (step, begin) = self.begin(&training.shards, next);
-        if let Phase::Training(training) = &mut self.phase {
-            training.step = step;
-        }
-        actions.extend(begin);
         actions
     }
 
-    fn lost(&mut self, worker: WorkerId, reason: String) -> Vec<Action> {
-        if let Phase::Gathering { needed } = self.phase {
-            // Nothing has begun, so nothing is lost: another worker may take the place.
-            let left = self.roster.remove(worker);
-            return left
-                .map(|_| Action::ReportGathering {
-                    joined: self.roster.len(),
-                    needed,
-                })
-                .into_iter()
-                .collect();
-        }
-        let Some(name) = self.name(worker) else {
-            return Vec::new();
+    fn checkpoint(&mut self, iterations: u64, now: RunTime) -> Option<Action> {
+        let due = match self.config.checkpoints? {
+            Checkpoints::Iterations(every) => iterations.is_multiple_of(every),
+            Checkpoints::Time(every) => now.since(self.saved) >= every,
         };
-        let iteration = self.iteration();
-        self.fail(RunFailure::WorkerLost {
-            worker,
-            name,
-            iteration,
-            reason,
+        due.then(|| {
+            self.saved = now;
+            Action::SaveCheckpoint { iterations }
         })
     }
 
-    /// What a member did wrong ends the run; what anyone else does is of no interest.
-    fn misconduct(&mut self, worker: WorkerId, what: String) -> Vec<Action> {
-        let Some(name) = self.name(worker) else {
-            return Vec::new();
+    fn dismiss_for_wrong_sums(&mut self, iteration: Iteration, wrong: WrongSums, now: RunTime) -> Vec<Action> {
+        let WrongSums { worker, node, noticed } = wrong;
+        let how = match noticed {
+            Noticed::Audit { with } => {
+                let name = self.roster.get(with).map_or("gone", |member| &member.name);
+                format!("they differ from those of worker {with} ({name})")
+            }
+            Noticed::NotFinite => "they are not finite".to_owned(),
         };
-        let iteration = self.iteration();
-        self.fail(RunFailure::Misconduct {
-            worker,
-            name,
-            iteration,
-            what,
-        })
+        let what = format!(
+            "found wrong sums of blocks {node} in iteration {iteration}: {how}, and the coordinator's own computation of \
+             these blocks shows that this worker is wrong"
+        );
+        self.misconduct(worker, what, now)
     }
 
-    fn fail(&mut self, failure: RunFailure) -> Vec<Action> {
-        self.phase = Phase::Over;
-        vec![Action::Fail(failure)]
-    }
-
-    fn name(&self, worker: WorkerId) -> Option<String> {
-        self.roster.get(worker).map(|member| member.name.clone())
-    }
-
-    /// The iteration under way.
-    fn iteration(&self) -> Option<Iteration> {
+    fn stop_requested(&mut self, now: RunTime) -> Vec<Action> {
         match &self.phase {
-            Phase::Training(Training {
-                step: Step::Sums(round),
-                ..
-            }) => Some(round.iteration),
-            Phase::Training(Training {
-                step: Step::Update(iteration),
-                ..
-            }) => Some(*iteration),
-            Phase::Gathering { .. } | Phase::Distributing(_) | Phase::Over => None,
+            Phase::Sums(_) | Phase::Update(_) => {
+                self.stop_by.get_or_insert(RunTime(now.0 + LAST_ITERATION));
+                Vec::new()
+            }
+            _ => self.stop(now),
         }
+    }
+
+    fn stop(&mut self, now: RunTime) -> Vec<Action> {
+        let timing = self.timing(now);
+        self.phase = Phase::Over;
+        vec![Action::Stop(timing)]
+    }
+
+    fn deadline_passed(&mut self, now: RunTime) -> Vec<Action> {
+        if self.stop_by.is_some_and(|stop_by| now >= stop_by) {
+            return self.stop(now);
+        }
+        let mut actions = Vec::new();
+        if self.watch.heartbeat_is_due(now) && !self.roster.is_empty() {
+            actions.push(Action::Heartbeat);
+        }
+        for worker in self.watch.silent(now, &self.roster) {
+            let timeout = self.config.worker_timeout;
+            let explanation = format!("nothing was heard of it for {timeout:?}");
+            actions.extend(self.drop_member(worker, Reason::Silence, explanation, now));
+        }
+        actions.extend(self.repeat_late_work(now));
+        actions
+    }
+
+    fn lost(&mut self, worker: WorkerId, reason: String, now: RunTime) -> Vec<Action> {
+        let Some(member) = self.roster.remove(worker) else {
+            return Vec::new();
+        };
+        if let Phase::Gathering { needed } = self.phase {
+            let joined = self.roster.len();
+            return vec![Action::Report(Report::Gathering { joined, needed })];
+        }
+        let mut actions = vec![Action::Report(Report::Lost {
+            worker,
+            name: member.name,
+            iteration: self.iteration(),
+            reason,
+        })];
+        actions.extend(self.do_without(worker, now));
+        actions
+    }
+
+    /// What a member did wrong ends its part; what anyone else does is of no interest.
+    pub(super) fn misconduct(&mut self, worker: WorkerId, what: String, now: RunTime) -> Vec<Action> {
+        self.drop_member(worker, Reason::Misconduct, what, now)
+    }
+
+    fn drop_member(&mut self, worker: WorkerId, reason: Reason, explanation: String, now: RunTime) -> Vec<Action> {
+        let Some(member) = self.roster.remove(worker) else {
+            return Vec::new();
+        };
+        let mut actions = vec![dismiss(worker, member.name, reason, explanation)];
+        if let Phase::Gathering { needed } = self.phase {
+            let joined = self.roster.len();
+            actions.push(Action::Report(Report::Gathering { joined, needed }));
+        }
+        actions.extend(self.do_without(worker, now));
+        actions
+    }
+
+    /// A worker is no member any more: its work goes to the others.
+    fn do_without(&mut self, worker: WorkerId, now: RunTime) -> Vec<Action> {
+        self.sharing.forget(worker);
+        match &mut self.phase {
+            Phase::Preparing if self.roster.is_empty() => self.begin(self.config.first, now),
+            Phase::Preparing => self.prepare(now),
+            Phase::Sums(round) => {
+                round.forget(worker);
+                self.ask_for_rest(now)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The iteration under way; `None` before the first.
+    pub(super) fn iteration(&self) -> Option<Iteration> {
+        match &self.phase {
+            Phase::Sums(round) => Some(round.iteration),
+            Phase::Update(iteration) | Phase::Paused(iteration) => Some(*iteration),
+            Phase::Gathering { .. } | Phase::Preparing | Phase::Over => None,
+        }
+    }
+
+    /// Notes that the first iteration begins, if it does.
+    pub(super) fn note_beginning(&mut self, now: RunTime) {
+        self.began.get_or_insert(now);
+    }
+
+    fn timing(&self, now: RunTime) -> Timing {
+        let began = self.began.unwrap_or(now);
+        Timing {
+            start_up: began.0,
+            training: now.since(began),
+        }
+    }
+
+    /// The number of columns of a node.
+    pub(super) fn columns(&self, node: LeafRange) -> usize {
+        self.config.tree.items_of(node).len()
+    }
+}
+
+fn dismiss(worker: WorkerId, name: String, reason: Reason, explanation: String) -> Action {
+    let dismissal = Dismissal { reason, explanation };
+    Action::Dismiss {
+        worker,
+        name,
+        dismissal,
     }
 }

@@ -1,15 +1,14 @@
 //! What goes out to one worker: a queue of its own, so that a slow worker delays nobody else.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::tensor::chunks;
-use proto::{FromCoordinator, MAX_CHUNK_BYTES, wire};
+use proto::{FromCoordinator, wire};
 use shared::dataset::DatasetError;
 use shared::ids::Iteration;
-use shared::{Dataset, LeafRange, Precision};
-use tokio::sync::mpsc;
+use shared::{BlockSet, Dataset, Precision, Tree};
+use tokio::sync::{mpsc, oneshot};
 
 /// Messages under way to one worker; a full chunk is 256 KiB, so at most 4 MiB.
 pub(super) const MESSAGES_UNDER_WAY: usize = 16;
@@ -19,9 +18,13 @@ const READ_BYTES: usize = 4 * 1024 * 1024;
 
 pub(super) type Outgoing = mpsc::Sender<wire::CoordinatorMessage>;
 
-/// One worker's outgoing queue. When it is dropped, what is queued is still sent; then the stream is closed.
-#[derive(Clone, Debug)]
-pub struct Link(mpsc::UnboundedSender<Delivery>);
+/// One worker's outgoing queue. When it is dropped, what is queued is still sent; then the stream is closed, and what
+/// the worker still says is not listened to.
+#[derive(Debug)]
+pub struct Link {
+    queue: mpsc::UnboundedSender<Delivery>,
+    _open: oneshot::Sender<()>,
+}
 
 #[derive(Debug)]
 enum Delivery {
@@ -33,8 +36,8 @@ enum Delivery {
     },
     Shard {
         source: ShardSource,
-        blocks: LeafRange,
-        columns: Range<usize>,
+        hold: BlockSet,
+        missing: BlockSet,
     },
 }
 
@@ -43,16 +46,24 @@ enum Delivery {
 pub struct ShardSource {
     /// The training data; they have labels.
     pub dataset: Arc<Dataset>,
+    /// Its blocks.
+    pub tree: Tree,
     /// Where it is said that they cannot be read any more.
     pub failures: mpsc::UnboundedSender<DatasetError>,
 }
 
 impl Link {
-    /// Starts to send what is queued to `outgoing`, until the worker is gone or the link is dropped.
-    pub(super) fn start(outgoing: Outgoing) -> Self {
+    /// Starts to send what is queued to `outgoing`, until the worker is gone or the link is dropped. What is returned
+    /// beside the link ends when it is dropped.
+    pub(super) fn start(outgoing: Outgoing) -> (Self, oneshot::Receiver<()>) {
         let (sender, queue) = mpsc::unbounded_channel();
+        let (open, closed) = oneshot::channel();
         tokio::spawn(deliver(queue, outgoing));
-        Self(sender)
+        let link = Self {
+            queue: sender,
+            _open: open,
+        };
+        (link, closed)
     }
 
     /// Queues a message.
@@ -69,18 +80,14 @@ impl Link {
         });
     }
 
-    /// Queues an assignment, with the columns and labels of its blocks.
-    pub fn send_shard(&self, source: ShardSource, blocks: LeafRange, columns: Range<usize>) {
-        self.queue(Delivery::Shard {
-            source,
-            blocks,
-            columns,
-        });
+    /// Queues an assignment, with the columns and labels of the blocks that are missing.
+    pub fn send_shard(&self, source: ShardSource, hold: BlockSet, missing: BlockSet) {
+        self.queue(Delivery::Shard { source, hold, missing });
     }
 
     fn queue(&self, delivery: Delivery) {
         // A worker that is gone is reported by the receiving side of its stream.
-        let _ = self.0.send(delivery);
+        let _ = self.queue.send(delivery);
     }
 }
 
@@ -96,11 +103,7 @@ async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoin
                 parameters,
                 precision,
             } => send_parameters(&outgoing, iteration, &parameters, precision).await,
-            Delivery::Shard {
-                source,
-                blocks,
-                columns,
-            } => send_shard(&outgoing, source, blocks, columns).await,
+            Delivery::Shard { source, hold, missing } => send_shard(&outgoing, source, hold, missing).await,
         };
         if delivered.is_err() {
             return;
@@ -124,25 +127,33 @@ async fn send_parameters(
     Ok(())
 }
 
-async fn send_shard(
-    outgoing: &Outgoing,
-    source: ShardSource,
-    blocks: LeafRange,
-    columns: Range<usize>,
-) -> Result<(), Closed> {
-    send(outgoing, FromCoordinator::Assignment(Some(blocks))).await?;
-    let ShardSource { dataset, failures } = source;
-    let labels = dataset.labels().expect("training data have labels")[columns.clone()].to_vec();
+async fn send_shard(outgoing: &Outgoing, source: ShardSource, hold: BlockSet, missing: BlockSet) -> Result<(), Closed> {
+    send(outgoing, FromCoordinator::Assignment(hold)).await?;
+    let ShardSource {
+        dataset,
+        tree,
+        failures,
+    } = source;
+    let ranges: Vec<_> = missing.ranges().iter().map(|&range| tree.items_of(range)).collect();
+    let labels = dataset.labels().expect("training data have labels");
+    let labels: Vec<u8> = ranges
+        .iter()
+        .flat_map(|columns| &labels[columns.clone()])
+        .copied()
+        .collect();
     for chunk in chunks(&Bytes::from(labels), 1) {
         send(outgoing, FromCoordinator::Labels(chunk)).await?;
     }
     let element_bytes = dataset.element_type().bytes();
     let column_bytes = dataset.features() * element_bytes;
-    // A chunk may end within a column, and a column within a chunk: what is read is kept until it fills chunks.
+    // A chunk may end within a column, and a column within a chunk.
     let step = (READ_BYTES / column_bytes).max(1);
+    let pieces = ranges.into_iter().flat_map(|columns| {
+        let end = columns.end;
+        columns.step_by(step).map(move |start| start..end.min(start + step))
+    });
     let mut offset = 0;
-    for start in columns.clone().step_by(step) {
-        let piece = start..columns.end.min(start + step);
+    for piece in pieces {
         let reader = Arc::clone(&dataset);
         let read = move || {
             reader
@@ -163,6 +174,5 @@ async fn send_shard(
         }
         offset += (bytes.len() / element_bytes) as u64;
     }
-    debug_assert!(MAX_CHUNK_BYTES.is_multiple_of(8), "a chunk never ends within a number");
     Ok(())
 }

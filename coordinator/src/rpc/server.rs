@@ -42,8 +42,12 @@ pub enum Incoming {
     Ready(WorkerId),
     /// It sent part of a node's sums.
     Sum(WorkerId, SumChunk),
-    /// Its stream has ended, or said something that cannot be understood.
+    /// It is alive.
+    Heartbeat(WorkerId),
+    /// Its stream has ended.
     Lost(WorkerId, String),
+    /// It said something that cannot be understood, or out of turn. Nothing more comes from it.
+    Erred(WorkerId, String),
 }
 
 /// A running server.
@@ -136,8 +140,13 @@ impl Service<http::Request<Body>> for TrainerService {
         let (incoming, workers) = (self.incoming.clone(), Arc::clone(&self.workers));
         tokio::spawn(async move {
             let _membership = membership;
-            // If the shell has ended, so has the run, and nobody is left to tell.
-            let _ = listen(messages, Link::start(outgoing), incoming, &workers).await;
+            // If the shell has ended, so has the run, and nobody is left to tell. If it has dropped the link, it does not
+            // want to hear more of this worker.
+            let (link, closed) = Link::start(outgoing);
+            tokio::select! {
+                _ = listen(messages, link, incoming, &workers) => {}
+                _ = closed => {}
+            }
         });
         ready(Ok(grpc::server::response(ReceiverStream::new(answers))))
     }
@@ -185,16 +194,14 @@ async fn listen(
         match next(&mut stream).await {
             Ok(FromWorker::Ready) => pass_on(Incoming::Ready(worker)).await?,
             Ok(FromWorker::Sum(sum)) => pass_on(Incoming::Sum(worker, sum)).await?,
+            Ok(FromWorker::Heartbeat) => pass_on(Incoming::Heartbeat(worker)).await?,
             Ok(FromWorker::Hello(_)) => {
-                return pass_on(Incoming::Lost(
-                    worker,
-                    "found Hello, which it had said before".to_owned(),
-                ))
-                .await;
+                let what = "found Hello, which it had said before".to_owned();
+                return pass_on(Incoming::Erred(worker, what)).await;
             }
             Err(Ended::Closed(reason)) => return pass_on(Incoming::Lost(worker, reason)).await,
             Err(Ended::Unintelligible(error)) => {
-                return pass_on(Incoming::Lost(worker, error.to_string())).await;
+                return pass_on(Incoming::Erred(worker, error.to_string())).await;
             }
         }
     }

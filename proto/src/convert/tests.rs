@@ -16,9 +16,11 @@ fn run() -> impl Strategy<Value = Run> {
         element_type,
         1e-9..1e9_f64,
         any::<u64>(),
+        any::<[u8; 32]>(),
+        1_u64..,
     )
         .prop_map(
-            |(sizes, precision, m, block_columns, element_type, scale, iterations)| {
+            |(sizes, precision, m, block_columns, element_type, scale, iterations, data, timeout)| {
                 let block_columns = BlockColumns::new(block_columns).unwrap();
                 Run {
                     sizes: LayerSizes::new([&sizes[..], &[1]].concat()).unwrap(),
@@ -28,6 +30,8 @@ fn run() -> impl Strategy<Value = Run> {
                     element_type,
                     scale,
                     iterations,
+                    data: Digest::from_bytes(data),
+                    worker_timeout: Duration::from_millis(timeout),
                 }
             },
         )
@@ -35,6 +39,16 @@ fn run() -> impl Strategy<Value = Run> {
 
 fn range() -> impl Strategy<Value = LeafRange> {
     (any::<u32>(), any::<u32>()).prop_filter_map("empty", |(a, b)| LeafRange::new(a.min(b), a.max(b)))
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    (any::<[u8; 32]>(), 8_usize..1000, prop::collection::vec(range(), 0..6)).prop_map(
+        |(data, block_columns, ranges)| Held {
+            data: Digest::from_bytes(data),
+            block_columns: BlockColumns::new(block_columns).unwrap(),
+            blocks: BlockSet::new(ranges),
+        },
+    )
 }
 
 fn chunk() -> impl Strategy<Value = TensorChunk> {
@@ -46,8 +60,10 @@ fn chunk() -> impl Strategy<Value = TensorChunk> {
 
 pub(crate) fn from_worker() -> impl Strategy<Value = FromWorker> {
     prop_oneof![
-        ("[a-z é]{1,64}", 1_u32..).prop_map(|(name, threads)| FromWorker::Hello(Hello { name, threads })),
+        ("[a-z é]{1,64}", 1_u32.., prop::option::of(held()))
+            .prop_map(|(name, threads, held)| FromWorker::Hello(Hello { name, threads, held })),
         Just(FromWorker::Ready),
+        Just(FromWorker::Heartbeat),
         (any::<u64>(), range(), chunk()).prop_map(|(iteration, node, chunk)| {
             FromWorker::Sum(SumChunk {
                 iteration: Iteration(iteration),
@@ -64,6 +80,7 @@ pub(crate) fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
         Reason::RunIsFull,
         Reason::Misconduct,
         Reason::RunFailed,
+        Reason::Silence,
         Reason::Other,
     ];
     prop_oneof![
@@ -71,7 +88,10 @@ pub(crate) fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
             worker: WorkerId(worker),
             run
         })),
-        prop::option::of(range()).prop_map(FromCoordinator::Assignment),
+        prop::collection::vec(range(), 0..6).prop_map(|ranges| FromCoordinator::Assignment(BlockSet::new(ranges))),
+        (any::<u64>(), prop::collection::vec(range(), 1..6))
+            .prop_map(|(t, nodes)| FromCoordinator::Compute(Iteration(t), nodes)),
+        Just(FromCoordinator::Heartbeat),
         chunk().prop_map(FromCoordinator::Columns),
         chunk().prop_map(FromCoordinator::Labels),
         (any::<u64>(), chunk()).prop_map(|(t, chunk)| FromCoordinator::Parameters(Iteration(t), chunk)),
@@ -126,6 +146,7 @@ fn a_wrong_field_is_named_with_what_was_found_and_expected() {
             protocol_version,
             name: name.to_owned(),
             threads,
+            held: None,
         })
     };
     assert_eq!(
@@ -173,6 +194,8 @@ fn a_run_that_cannot_be_is_refused() {
         element_type: wire::ElementType::U8.into(),
         scale: 1.0,
         iterations: 1,
+        data_digest: Bytes::from_static(&[7; 32]),
+        worker_timeout_ms: 5000,
     };
     assert!(Run::try_from(good.clone()).is_ok());
     let refused = |change: fn(&mut wire::Run)| {
@@ -195,4 +218,9 @@ fn a_run_that_cannot_be_is_refused() {
     assert_eq!(refused(|run| run.element_type = 0), "element_type");
     assert_eq!(refused(|run| run.scale = f64::NAN), "scale");
     assert_eq!(refused(|run| run.scale = 0.0), "scale");
+    assert_eq!(
+        refused(|run| run.data_digest = Bytes::from_static(&[7; 31])),
+        "data_digest"
+    );
+    assert_eq!(refused(|run| run.worker_timeout_ms = 0), "worker_timeout_ms");
 }

@@ -12,6 +12,7 @@
 //! messages are all made from it, so none can be forgotten. clap only splits the command line into words; what a word
 //! means, and whether it is right, the program decides through its [`Reader`].
 
+mod duration;
 mod error;
 mod exit;
 mod file;
@@ -21,6 +22,7 @@ mod setting;
 mod verbosity;
 mod words;
 
+pub use duration::{MAX_DURATION, ParseDurationError, TypedDuration, parse_duration};
 pub use error::{ConfigError, Place, Problem, Violation};
 pub use exit::{EXIT_USAGE, Exit, Stream};
 pub use panic::end_on_panic;

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::duration::{MAX_DURATION, TypedDuration, parse_duration};
 use crate::error::{ConfigError, Place, Problem, Violation};
 use crate::file::{self, Contents, Written};
 use crate::setting::{CONFIG, Fallback, MAX_THREADS, Setting, Settings, Table, find};
@@ -149,6 +151,19 @@ impl Reader {
             Some(value) => Ok(value),
             None => Err(self.missing(name, "a whole number")),
         }
+    }
+
+    /// The duration that setting `name`, or its default, gives: at least `least`, at most [`MAX_DURATION`].
+    ///
+    /// # Errors
+    ///
+    /// [`Mistaken`] if it is no duration or outside that range.
+    pub fn duration(&mut self, name: &'static str, least: Duration) -> Result<Duration, Mistaken> {
+        let (shown, most) = (TypedDuration(least), TypedDuration(MAX_DURATION));
+        let expected = format!("a duration from {shown} to {most}, such as `500ms`, `30s`, `5m` or `1h`");
+        self.read(name, &expected, |text| {
+            parse_duration(text).ok().filter(|&duration| duration >= least)
+        })
     }
 
     /// The number of threads that setting `name` gives, from 1 to [`MAX_THREADS`].

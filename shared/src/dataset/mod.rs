@@ -5,7 +5,7 @@
 //!   │
 //! reading      opens them, checks what the headers claim, reads rows in bounded pieces
 //!   │
-//! labels, class_names
+//! labels, class_names, digest
 //!   │
 //! Dataset ──── columns(range)          X stays in the file and is read by range
 //!   │
@@ -14,6 +14,7 @@
 
 mod class_names;
 pub mod demo;
+mod digest;
 mod error;
 mod labels;
 mod names;
@@ -35,7 +36,8 @@ pub use writing::write_demo;
 pub(crate) use self::names::{open_dataset, printable};
 pub(crate) use self::reading::{Stored, open_file};
 use crate::element::Element;
-use crate::{Columns, ElementType, Precision, with_values};
+use crate::{Columns, Digest, ElementType, Precision, with_values};
+use digest::Hasher;
 
 /// Where a data set comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,7 @@ pub struct Dataset {
     element_type: ElementType,
     labels: Option<Vec<u8>>,
     class_names: ClassNames,
+    digest: Digest,
     examples: Examples,
 }
 
@@ -99,7 +102,8 @@ impl Dataset {
         let m = x.shape[0];
         let read_labels = |name: &String| labels::read(&Stored::open(&file, path, name)?, &x.place, m);
         let labels = chosen.y.as_ref().map(read_labels).transpose()?;
-        let dataset = Self {
+        let digest = check_values(&x, element_type, precision, labels.as_deref())?;
+        Ok(Self {
             source: Source::File(path.to_owned()),
             x_name: chosen.x,
             y_name: chosen.y,
@@ -108,10 +112,9 @@ impl Dataset {
             element_type,
             labels,
             class_names: ClassNames::read(&file, path),
+            digest,
             examples: Examples::InFile(x),
-        };
-        dataset.check_finite(precision)?;
-        Ok(dataset)
+        })
     }
 
     /// m, the number of examples.
@@ -142,6 +145,16 @@ impl Dataset {
     /// What the file says about the names of its classes.
     pub fn class_names(&self) -> &ClassNames {
         &self.class_names
+    }
+
+    /// BLAKE3 over n_0 and m as little-endian u64, the element type's name (`u8`, …, `f64`), a zero byte, the
+    /// little-endian bytes of X column after column, and the labels, one byte each. It was taken when the data were
+    /// checked.
+    ///
+    /// It sees what the arithmetic sees, and nothing else: the same numbers stored under other names, compressed or in
+    /// the other byte order, have the same digest.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
 
     /// The name of the dataset that is X.
@@ -214,30 +227,37 @@ impl Dataset {
             dataset: self.x_name.clone(),
         }
     }
+}
 
-    fn check_finite(&self, precision: Precision) -> Result<(), DatasetError> {
-        let Examples::InFile(stored) = &self.examples else {
-            return Ok(());
+/// Checks that every number of X is finite in `precision`, and returns the digest of the data set.
+fn check_values(
+    x: &Stored,
+    element_type: ElementType,
+    precision: Precision,
+    labels: Option<&[u8]>,
+) -> Result<Digest, DatasetError> {
+    let example_shape = &x.shape[1..];
+    let features = example_shape.iter().product();
+    let mut hasher = Hasher::new(features, x.shape[0], element_type);
+    for rows in x.pieces(features * element_type.bytes()) {
+        let columns = x.read_columns(element_type, rows.clone())?;
+        let at = match precision {
+            Precision::F64 => columns.first_non_finite::<f64>(),
+            Precision::F32 => columns.first_non_finite::<f32>(),
         };
-        for rows in stored.pieces(self.features() * self.element_type.bytes()) {
-            let columns = stored.read_columns(self.element_type, rows.clone())?;
-            let at = match precision {
-                Precision::F64 => columns.first_non_finite::<f64>(),
-                Precision::F32 => columns.first_non_finite::<f32>(),
-            };
-            if let Some((feature, column)) = at {
-                let position = column * columns.features() + feature;
-                return Err(DatasetError::NotFinite {
-                    place: self.place(),
-                    value: with_values!(columns.values(), |v| v[position].to_real::<f64>()),
-                    example: rows.start + column,
-                    index: unravel(feature, &self.example_shape),
-                    precision,
-                });
-            }
+        if let Some((feature, column)) = at {
+            let position = column * features + feature;
+            return Err(DatasetError::NotFinite {
+                place: x.place.clone(),
+                value: with_values!(columns.values(), |v| v[position].to_real::<f64>()),
+                example: rows.start + column,
+                index: unravel(feature, example_shape),
+                precision,
+            });
         }
-        Ok(())
+        hasher.columns(&columns);
     }
+    Ok(hasher.finish(labels))
 }
 
 /// Checks what can be known of X without reading it, and returns its element type.

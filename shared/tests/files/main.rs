@@ -1,5 +1,6 @@
 //! Data sets and models in files: what is read back, and what is said of every file that is wrong.
 
+mod data_digest;
 mod dataset_errors;
 mod demo_images;
 mod hostile_files;

@@ -8,6 +8,7 @@ mod address;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use clap::Parser;
 use clap_complete::Shell;
@@ -35,6 +36,8 @@ pub struct WorkConfig {
     /// What the coordinator calls this worker: 1 to 64 characters, no control characters, no blanks at the ends.
     /// `None` for host name and process id.
     pub name: Option<String>,
+    /// How long it tries to reach the coordinator, at first and whenever it has lost it.
+    pub give_up_after: Duration,
     /// The number of threads; `None` for one per core.
     pub threads: Option<NonZeroUsize>,
     /// How much is said on standard error.
@@ -69,11 +72,13 @@ fn read(reader: &mut Reader, exit_when_stdin_closes: bool) -> Result<WorkConfig,
     );
     let expected = format!("1 to {MAX_NAME_CHARACTERS} characters, no control characters, no blanks at the ends");
     let name = reader.read_optional("name", &expected, worker_name);
+    let give_up_after = reader.duration("give-up-after", Duration::ZERO);
     let threads = reader.threads("threads");
     let verbosity = Verbosity::read(reader);
     Ok(WorkConfig {
         connect: connect?,
         name: name?,
+        give_up_after: give_up_after?,
         threads: threads?,
         verbosity: verbosity?,
         exit_when_stdin_closes,

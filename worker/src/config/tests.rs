@@ -40,6 +40,7 @@ fn defaults() -> WorkConfig {
     WorkConfig {
         connect: "127.0.0.1:50051".parse().unwrap(),
         name: None,
+        give_up_after: Duration::from_secs(300),
         threads: None,
         verbosity: Verbosity::Normal,
         exit_when_stdin_closes: false,
@@ -58,6 +59,7 @@ fn every_option_reaches_its_field_from_the_command_line_and_from_a_file() {
     let expected = WorkConfig {
         connect: "trainer.example.org:7".parse().unwrap(),
         name: Some("desk 7".to_owned()),
+        give_up_after: Duration::ZERO,
         threads: NonZeroUsize::new(1024),
         verbosity: Verbosity::Everything,
         exit_when_stdin_closes: false,
@@ -67,24 +69,30 @@ fn every_option_reaches_its_field_from_the_command_line_and_from_a_file() {
         "trainer.example.org:7",
         "--name",
         "desk 7",
+        "--give-up-after",
+        "0s",
         "--threads",
         "1024",
         "-vv",
     ];
     assert_eq!(work(&typed), expected);
-    let file = file_with("connect = 'trainer.example.org:7'\nname = 'desk 7'\nthreads = 1024\nverbose = 2");
+    let file = file_with(
+        "connect = 'trainer.example.org:7'\nname = 'desk 7'\ngive-up-after = '0ms'\nthreads = 1024\nverbose = 2",
+    );
     let config = ["--config", file.path().to_str().unwrap()];
     assert_eq!(work(&config), expected);
     let overridden = work(
         &[
             &config[..],
-            &["--connect", "[::1]:9", "--name", "other", "--threads", "1", "-q"],
+            &["--connect", "[::1]:9", "--name", "other"],
+            &["--give-up-after", "1h", "--threads", "1", "-q"],
         ]
         .concat(),
     );
     let expected = WorkConfig {
         connect: "[::1]:9".parse().unwrap(),
         name: Some("other".to_owned()),
+        give_up_after: Duration::from_secs(3600),
         threads: NonZeroUsize::new(1),
         verbosity: Verbosity::Quiet,
         exit_when_stdin_closes: false,
@@ -109,6 +117,7 @@ fn the_option_of_spawned_workers_works_but_is_no_setting() {
 fn a_wrong_value_is_reported_with_what_was_expected() {
     let address = "a host and a port, such as `192.168.1.20:50051`, `[::1]:50051` or `localhost:50051`";
     let name = "1 to 64 characters, no control characters, no blanks at the ends";
+    let time = "a duration from 0s to 8760h, such as `500ms`, `30s`, `5m` or `1h`";
     let threads = "a whole number from 1 to 1024";
     let long = "x".repeat(65);
     for (option, value, expected) in [
@@ -119,6 +128,11 @@ fn a_wrong_value_is_reported_with_what_was_expected() {
         ("name", " ", name),
         ("name", " desk", name),
         ("name", &long, name),
+        ("give-up-after", "5", time),
+        ("give-up-after", "-1", time),
+        ("give-up-after", "1.5h", time),
+        ("give-up-after", "8761h", time),
+        ("give-up-after", "never", time),
         ("threads", "0", threads),
         ("threads", "1025", threads),
         ("threads", "-1", threads),

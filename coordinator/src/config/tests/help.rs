@@ -84,7 +84,7 @@ fn the_short_help_is_short_and_the_long_one_has_examples() {
     let long = printed(&["--help"]);
     let (_, examples) = long.split_once("\nExamples:\n").unwrap();
     assert!(
-        (3..=5).contains(&examples.matches("\n    coordinator").count()),
+        (3..=6).contains(&examples.matches("\n    coordinator").count()),
         "{examples}"
     );
     assert!(!long.contains("--no-spawn  ") && !long.contains("--no-quiet"), "{long}");

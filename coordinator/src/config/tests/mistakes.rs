@@ -9,10 +9,15 @@ fn a_wrong_value_is_reported_with_what_was_expected() {
     let address = "an address and a port, such as `127.0.0.1:50051`, `[::1]:50051` or `localhost:50051`";
     let scale = "`auto`, `none`, or a finite factor above 0 such as `0.5` or `1/255`";
     let rate = "a finite number above 0";
+    let time = "a duration from 100ms to 8760h, such as `500ms`, `30s`, `5m` or `1h`";
+    let every =
+        "a number of iterations such as `100`, or a duration such as `500ms`, `30s`, `5m` or `1h`, both above 0";
     let cases = [
         ("workers", "-1", "a whole number from 0 to 1024"),
         ("workers", "1025", "a whole number from 0 to 1024"),
         ("workers", "two", "a whole number from 0 to 1024"),
+        ("min-workers", "0", "a whole number from 1 to 1024"),
+        ("min-workers", "1025", "a whole number from 1 to 1024"),
         ("listen", "127.0.0.1", address),
         ("listen", "127.0.0.1:65536", address),
         ("listen", "::1:50051", address),
@@ -20,6 +25,15 @@ fn a_wrong_value_is_reported_with_what_was_expected() {
         ("listen", "localhost:", address),
         ("threads", "0", "a whole number from 1 to 1024"),
         ("threads", "1025", "a whole number from 1 to 1024"),
+        ("worker-timeout", "99ms", time),
+        ("worker-timeout", "0s", time),
+        ("worker-timeout", "5", time),
+        ("worker-timeout", "5 s", time),
+        ("worker-timeout", "8761h", time),
+        ("audit", "-0.1", "a number from 0 to 1"),
+        ("audit", "1.1", "a number from 0 to 1"),
+        ("audit", "nan", "a number from 0 to 1"),
+        ("audit", "10%", "a number from 0 to 1"),
         ("scale", "0", scale),
         ("scale", "-1", scale),
         ("scale", "inf", scale),
@@ -42,6 +56,12 @@ fn a_wrong_value_is_reported_with_what_was_expected() {
         ("iterations", "2.5", whole),
         ("iterations", "18446744073709551616", whole),
         ("block-columns", "7", "a whole number of at least 8"),
+        ("checkpoint-every", "0", every),
+        ("checkpoint-every", "0s", every),
+        ("checkpoint-every", "-1", every),
+        ("checkpoint-every", "2.5", every),
+        ("checkpoint-every", "never", every),
+        ("keep-checkpoints", "0", "a whole number from 1 to 1000000"),
         ("print-every", "0", whole),
     ];
     for (name, value, expected) in cases {
@@ -64,6 +84,7 @@ fn an_empty_value_is_never_taken_for_none() {
         ("test", "the path of an HDF5 file"),
         ("x-name", "the name of a dataset in the file"),
         ("out", "the path of a folder"),
+        ("resume", "the path of a run's --out folder"),
         ("config", "the path of a TOML file"),
     ] {
         assert_eq!(
@@ -98,7 +119,7 @@ hint: without `--train` the built-in images are used, which bring their own test
 #[test]
 fn settings_that_contradict_each_other_are_mistakes() {
     let built_in = "hint: without `--train` the built-in images are used, which bring their own test images and names";
-    let cases: [(&str, &[&str], &str); 8] = [
+    let cases: [(&str, &[&str], &str); 11] = [
         (
             "",
             &["--spawn", "--workers", "0"],
@@ -121,6 +142,24 @@ fn settings_that_contradict_each_other_are_mistakes() {
             "",
             &["--workers", "2", "--threads", "4"],
             "error: --threads: found no --spawn and no --workers 0, expected one of the two\n\
+             hint: `--threads` is also an option of the worker; give it to each worker that you start\n",
+        ),
+        (
+            "",
+            &["--min-workers", "2"],
+            "error: --min-workers: found 2, but --workers to be 1, expected at most 1\n",
+        ),
+        (
+            "workers = 4\nmin-workers = 5",
+            &[],
+            "error: min-workers (FILE): found 5, but workers (FILE) to be 4, expected at most 4\n",
+        ),
+        (
+            "",
+            &["--workers", "2", "--min-workers", "3", "--threads", "4"],
+            "error: 2 mistakes in the configuration\n  \
+             --threads: found no --spawn and no --workers 0, expected one of the two\n  \
+             --min-workers: found 3, but --workers to be 2, expected at most 2\n\
              hint: `--threads` is also an option of the worker; give it to each worker that you start\n",
         ),
         (

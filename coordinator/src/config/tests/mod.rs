@@ -1,10 +1,12 @@
 mod access;
+mod checkpoints;
 mod help;
 mod mistakes;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use security::{CertificateFiles, ServerTls};
 use settings::{EXIT_USAGE, Exit, Stream, Verbosity};
@@ -13,6 +15,7 @@ use shared::{BlockColumns, Initialisation, Precision, ScaleChoice};
 
 use super::*;
 use crate::access::Access;
+use crate::checkpoint::CheckpointEvery;
 
 /// What `coordinator` does with `arguments`.
 fn run(arguments: &[&str]) -> Result<Command, Exit> {
@@ -67,8 +70,11 @@ fn defaults() -> TrainConfig {
     TrainConfig {
         fleet: Fleet::Remote {
             workers: NonZeroUsize::MIN,
+            min_workers: NonZeroUsize::MIN,
             listen: "127.0.0.1:50051".parse().unwrap(),
             spawn: None,
+            worker_timeout: Duration::from_secs(5),
+            audit: 0.0,
         },
         access: Access::default(),
         data: TrainingData::BuiltIn,
@@ -82,6 +88,7 @@ fn defaults() -> TrainConfig {
         print_every: 100,
         block_columns: None,
         out: None,
+        checkpoints: None,
         verbosity: Verbosity::Normal,
     }
 }
@@ -97,10 +104,13 @@ fn every_option_of_training_reaches_its_field() {
     let expected = TrainConfig {
         fleet: Fleet::Remote {
             workers: NonZeroUsize::new(4).unwrap(),
+            min_workers: NonZeroUsize::new(3).unwrap(),
             listen: "[::1]:0".parse().unwrap(),
             spawn: Some(SpawnConfig {
                 threads: NonZeroUsize::new(2),
             }),
+            worker_timeout: Duration::from_millis(500),
+            audit: 0.25,
         },
         access: Access {
             tls: Some(ServerTls {
@@ -130,21 +140,31 @@ fn every_option_of_training_reaches_its_field() {
         print_every: 5,
         block_columns: BlockColumns::new(8),
         out: Some("run".into()),
+        checkpoints: Some(CheckpointConfig {
+            run_folder: "run".into(),
+            every: CheckpointEvery::Time(Duration::from_secs(300)),
+            keep: NonZeroUsize::new(7).unwrap(),
+            resume: true,
+        }),
         verbosity: Verbosity::Verbose,
     };
-    let typed = "--workers 4 --listen [::1]:0 --spawn --threads 2 --tls-cert c.pem --tls-key k.pem \
-                 --tls-ca ca.pem --train train.h5 --test test.h5 --x-name images/x \
+    let typed = "--workers 4 --min-workers 3 --worker-timeout 500ms --audit 0.25 --listen [::1]:0 --spawn --threads 2 \
+                 --tls-cert c.pem --tls-key k.pem --tls-ca ca.pem --train train.h5 --test test.h5 --x-name images/x \
                  --y-name kinds --scale 1/255 --hidden 7 --init small --seed 4294967295 --precision f32 \
-                 --learning-rate 1e-3 --iterations 10 --block-columns 8 --out run --print-every 5 -v";
+                 --learning-rate 1e-3 --iterations 10 --block-columns 8 --out run --resume run \
+                 --checkpoint-every 5m --keep-checkpoints 7 --print-every 5 -v";
     assert_eq!(train(&typed.split_whitespace().collect::<Vec<_>>()), expected);
     let written = "
         workers = 4
+        min-workers = 3
         listen = '[::1]:0'
         spawn = true
         threads = 2
         tls-cert = 'c.pem'
         tls-key = 'k.pem'
         tls-ca = 'ca.pem'
+        worker-timeout = '500ms'
+        audit = 0.25
         train = 'train.h5'
         test = 'test.h5'
         x-name = 'images/x'
@@ -158,6 +178,9 @@ fn every_option_of_training_reaches_its_field() {
         iterations = 10
         block-columns = 8
         out = 'run'
+        checkpoint-every = '5m'
+        keep-checkpoints = 7
+        resume = 'run'
         print-every = 5
         verbose = 1";
     assert_eq!(train_from(written, &[]), expected);
@@ -215,6 +238,31 @@ fn spawned_workers_share_the_cores_and_each_has_at_least_one() {
         threads: Some(number(5)),
     };
     assert_eq!(fixed.threads_of_each(number(2), number(4)), number(5));
+}
+
+#[test]
+fn what_only_a_fleet_needs_is_checked_and_then_of_no_use_without_one() {
+    let typed = [
+        "--workers",
+        "0",
+        "--min-workers",
+        "4",
+        "--worker-timeout",
+        "1m",
+        "--audit",
+        "1",
+    ];
+    assert_eq!(train(&typed).fleet, Fleet::InProcess { threads: None });
+}
+
+#[test]
+fn a_fleet_may_shrink_to_one_worker_or_not_at_all_and_be_audited_wholly() {
+    for (text, expected) in [("1", 1), ("4", 4)] {
+        match train(&["--workers", "4", "--min-workers", text, "--audit", "1.0"]).fleet {
+            Fleet::Remote { min_workers, audit, .. } => assert_eq!((min_workers.get(), audit), (expected, 1.0)),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod reading;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Parser;
 use settings::{CONFIG, ConfigError, Group, Kind, QUIET, Reader, Setting, Settings, Table, VERBOSE, Verbosity, Words};
@@ -32,6 +33,7 @@ impl Settings for Demo {
                 Setting::new("sizes", Kind::List("SIZES"), "A list").otherwise("whatever fits"),
                 Setting::new("file", Kind::Path("FILE"), "A file"),
                 Setting::new("threads", Kind::Number("N"), "Threads"),
+                Setting::new("wait", Kind::Text("TIME"), "A duration").default("5s"),
                 Setting::new("fast", Kind::Flag("no-fast"), "A flag"),
             ],
         },
@@ -49,6 +51,7 @@ struct Config {
     sizes: Option<String>,
     file: Option<PathBuf>,
     threads: Option<NonZeroUsize>,
+    wait: Duration,
     fast: bool,
     verbosity: Verbosity,
 }
@@ -59,6 +62,7 @@ const DEFAULTS: Config = Config {
     sizes: None,
     file: None,
     threads: None,
+    wait: Duration::from_secs(5),
     fast: false,
     verbosity: Verbosity::Normal,
 };
@@ -74,6 +78,7 @@ fn resolve(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
     let sizes = reader.read_optional("sizes", "sizes", |text| Some(text.to_owned()));
     let file = reader.path("file", "a file");
     let threads = reader.threads("threads");
+    let wait = reader.duration("wait", Duration::from_millis(100));
     let fast = reader.flag("fast");
     let verbosity = Verbosity::read(&mut reader);
     let config = (|| {
@@ -83,6 +88,7 @@ fn resolve(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
             sizes: sizes?,
             file: file?,
             threads: threads?,
+            wait: wait?,
             fast: fast?,
             verbosity: verbosity?,
         })

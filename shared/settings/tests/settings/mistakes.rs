@@ -7,7 +7,7 @@ use super::{Cli, DEFAULTS, resolve, shown, typed, with_file};
 
 #[test]
 fn one_mistake_is_one_line() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (
             &["--count", "0"],
             "error: --count: found `0`, expected a whole number from 1 to 9",
@@ -23,6 +23,14 @@ fn one_mistake_is_one_line() {
         (
             &["--threads", "1025"],
             "error: --threads: found `1025`, expected a whole number from 1 to 1024",
+        ),
+        (
+            &["--wait", "99ms"],
+            "error: --wait: found `99ms`, expected a duration from 100ms to 8760h, such as `500ms`, `30s`, `5m` or `1h`",
+        ),
+        (
+            &["--wait", "5"],
+            "error: --wait: found `5`, expected a duration from 100ms to 8760h, such as `500ms`, `30s`, `5m` or `1h`",
         ),
         (
             &["--word", "a\u{1b}[2J\nb"],

@@ -16,7 +16,7 @@ fn what_is_given_nowhere_has_its_default() {
 
 #[test]
 fn every_toml_type_that_fits_means_what_the_command_line_means() {
-    let cases: [(&str, &[&str]); 18] = [
+    let cases: [(&str, &[&str]); 19] = [
         ("count = 4", &["--count", "4"]),
         ("count = 0x7", &["--count", "7"]),
         ("count = \"5\"", &["--count", "5"]),
@@ -29,6 +29,7 @@ fn every_toml_type_that_fits_means_what_the_command_line_means() {
         ("sizes = \"20,7,5\"", &["--sizes", "20,7,5"]),
         ("file = \"a b/c.h5\"", &["--file", "a b/c.h5"]),
         ("threads = 2", &["--threads", "2"]),
+        ("wait = '100ms'", &["--wait", "100ms"]),
         ("fast = true", &["--fast"]),
         ("fast = false", &[]),
         ("quiet = true", &["-q"]),
@@ -65,6 +66,14 @@ fn a_value_that_the_command_line_overrides_is_not_judged() {
     )
     .unwrap();
     assert_eq!((config.count, config.verbosity), (5, Verbosity::Verbose));
+}
+
+#[test]
+fn a_duration_may_be_as_short_as_the_program_allows_and_as_long_as_a_year() {
+    let wait = |text| typed(&["--wait", text]).map(|config| config.wait.as_millis());
+    assert_eq!(wait("100ms"), Ok(100));
+    assert_eq!(wait("2m"), Ok(120_000));
+    assert_eq!(wait("8760h"), Ok(31_536_000_000));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{ClassNames, Dataset, Examples, Source};
+use super::{ClassNames, Dataset, Examples, Source, digest::Hasher};
 use crate::element::Values;
 use crate::{Columns, ElementType};
 use canvas::EDGE;
@@ -48,6 +48,8 @@ fn dataset(part: &str, numbers: Range<usize>) -> Dataset {
     let bytes = images.into_iter().flat_map(|(_, bytes)| bytes).collect();
     let features = EDGE * EDGE * 3;
     let columns = Columns::new(features, Values::U8(bytes)).expect("whole images were drawn");
+    let mut hasher = Hasher::new(features, labels.len(), ElementType::U8);
+    hasher.columns(&columns);
     Dataset {
         source: Source::BuiltIn,
         x_name: format!("{part}_set_x"),
@@ -55,6 +57,7 @@ fn dataset(part: &str, numbers: Range<usize>) -> Dataset {
         m: labels.len(),
         example_shape: vec![EDGE, EDGE, 3],
         element_type: ElementType::U8,
+        digest: hasher.finish(Some(&labels)),
         labels: Some(labels),
         class_names: ClassNames::Known(CLASS_NAMES.map(str::to_owned)),
         examples: Examples::InMemory(columns),

@@ -1,0 +1,110 @@
+//! Right sums and wrong ones: what the coordinator does when answers differ, or are no numbers.
+//!
+//! Sums are defined to the last bit, so of two different answers at least one is wrong, and computing them once more
+//! here tells which. This is the only place where a coordinator with workers computes sums.
+
+use std::collections::BTreeMap;
+
+use proto::tensor::decode;
+use shared::dataset::DatasetError;
+use shared::ids::WorkerId;
+use shared::{LeafRange, Real, Shard};
+
+use super::{SumSource, Trainer};
+use crate::engine::{NodeAnswers, Noticed, WrongSums};
+
+impl<T: Real> Trainer<T> {
+    /// Takes every node's sums from what was kept. Where there are several answers they are compared, and if they
+    /// differ, the sums are computed here and the wrong ones noted.
+    pub(super) fn compare(
+        &mut self,
+        answers: &[NodeAnswers],
+        wrong: &mut Vec<WrongSums>,
+    ) -> Result<BTreeMap<LeafRange, Vec<T>>, DatasetError> {
+        let mut sums = BTreeMap::new();
+        for NodeAnswers { node, workers } in answers {
+            let kept = |worker: &WorkerId| self.kept.remove(&(*node, *worker)).map(|numbers| (*worker, numbers));
+            let mut opinions: Vec<_> = workers.iter().filter_map(kept).collect();
+            let agree = opinions.windows(2).all(|pair| same_bits(&pair[0].1, &pair[1].1));
+            let right = if agree {
+                opinions.pop().expect("every answered node was kept").1
+            } else {
+                let right = self.compute(*node)?;
+                for (index, (worker, numbers)) in opinions.iter().enumerate() {
+                    if !same_bits(numbers, &right) {
+                        let with = opinions[(index + 1) % opinions.len()].0;
+                        let noticed = Noticed::Audit { with };
+                        wrong.push(WrongSums {
+                            worker: *worker,
+                            node: *node,
+                            noticed,
+                        });
+                    }
+                }
+                right
+            };
+            self.spare.extend(opinions.into_iter().map(|(_, numbers)| numbers));
+            sums.insert(*node, right);
+        }
+        Ok(sums)
+    }
+
+    /// Computes every node with a number that is not finite once more, and replaces it if it was wrong.
+    pub(super) fn replace_if_wrong(
+        &mut self,
+        sums: &mut BTreeMap<LeafRange, Vec<T>>,
+        answers: &[NodeAnswers],
+        wrong: &mut Vec<WrongSums>,
+    ) -> Result<(), DatasetError> {
+        for NodeAnswers { node, workers } in answers {
+            let Some(numbers) = sums.get_mut(node) else {
+                continue;
+            };
+            if numbers.iter().all(|number| number.is_finite()) {
+                continue;
+            }
+            let right = self.compute(*node)?;
+            if !same_bits(numbers, &right) {
+                wrong.extend(workers.iter().map(|&worker| WrongSums {
+                    worker,
+                    node: *node,
+                    noticed: Noticed::NotFinite,
+                }));
+                *numbers = right;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the last update back, from the parameters as they were sent.
+    pub(super) fn restore(&mut self) {
+        let values = self.descent.parameters.values_mut();
+        for (value, before) in values.iter_mut().zip(decode::<T>(&self.before)) {
+            *value = before;
+        }
+        self.sent = self.before.clone();
+    }
+
+    /// The sums of one node, from the columns of the data set.
+    fn compute(&self, node: LeafRange) -> Result<Vec<T>, DatasetError> {
+        let SumSource::Workers(dataset) = &self.descent.source else {
+            unreachable!("without workers there are no answers to compare");
+        };
+        let columns = self.descent.tree.items_of(node);
+        let x = dataset.columns(columns.clone())?;
+        let labels = &dataset.labels().unwrap_or_default()[columns];
+        let shard = Shard::new(&self.descent.tree, node, &x, labels, self.descent.scale)
+            .expect("the data set was checked when it was opened");
+        let sums = shard.node_sums(&self.descent.parameters, &[node]);
+        Ok(sums.into_iter().flat_map(shared::GradientSum::into_values).collect())
+    }
+}
+
+/// Whether two tensors agree to the last bit. −0 is not +0; but any NaN is like any other, since CPUs do not agree on
+/// the bits of one.
+fn same_bits<T: Real>(left: &[T], right: &[T]) -> bool {
+    let bits = |number: &T| number.to_f64().to_bits();
+    let is_nan = |number: &T| number.to_f64().is_nan();
+    let same = |(left, right): (&T, &T)| bits(left) == bits(right) || (is_nan(left) && is_nan(right));
+    left.len() == right.len() && left.iter().zip(right).all(same)
+}
