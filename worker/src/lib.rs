@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod cli;
 pub mod compute;
 pub mod config;
+pub mod limits;
 pub mod rpc;
 pub mod run;
 pub mod session;

@@ -9,6 +9,8 @@ use proto::MAX_NAME_CHARACTERS;
 use settings::Verbosity;
 use tracing_subscriber::EnvFilter;
 use worker::config::{Command, WorkConfig, parse};
+use worker::limits::MemoryLimit;
+use worker::rpc::Destination;
 use worker::run::WorkSetup;
 
 /// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
@@ -17,7 +19,7 @@ use worker::run::WorkSetup;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match parse(std::env::args_os()) {
+    match parse(std::env::args_os(), std::env::var_os(security::TOKEN_VARIABLE)) {
         Ok(Command::Work(config)) => work(config),
         Ok(Command::Completions(shell)) => {
             // A reader that has gone away is no failure.
@@ -36,6 +38,11 @@ fn work(config: WorkConfig) -> ExitCode {
         .threads
         .or_else(|| available_parallelism().ok())
         .unwrap_or(std::num::NonZeroUsize::MIN);
+    let destination = match Destination::load(config.connect, &config.access) {
+        Ok(destination) => destination,
+        Err(error) => return failed(&error.to_string(), error.hint(), settings::EXIT_USAGE),
+    };
+    destination.warn_if_insecure();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -45,9 +52,10 @@ fn work(config: WorkConfig) -> ExitCode {
         Err(error) => return failed(&format!("cannot start threads: {error}"), None, 1),
     };
     let setup = WorkSetup {
-        address: config.connect.to_string(),
+        destination,
         name,
         threads,
+        memory: config.max_memory.unwrap_or_else(MemoryLimit::of_machine),
         give_up_after: Duration::from_secs(300),
     };
     let shutdown = shutdown(config.exit_when_stdin_closes);

@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 
 use crate::backoff::Backoff;
 use crate::compute::{self, Membership, Order, Ordered, Outcome, store};
-use crate::rpc::{self, ConnectError, Connection, Outgoing, StreamEnd};
+use crate::limits::MemoryLimit;
+use crate::rpc::{self, ConnectError, Connection, Destination, Outgoing, StreamEnd};
 use crate::session::{Action, Event, Holdings, Misconduct, Session};
 
 /// How often a worker says how many iterations it has done.
@@ -25,12 +26,14 @@ const REPORT_EVERY: u64 = 100;
 /// What a worker needs to know to work.
 #[derive(Clone, Debug)]
 pub struct WorkSetup {
-    /// The coordinator: a host and a port.
-    pub address: String,
+    /// The coordinator.
+    pub destination: Destination,
     /// What people call this worker.
     pub name: String,
     /// Threads that compute.
     pub threads: NonZeroUsize,
+    /// How much memory may be used.
+    pub memory: MemoryLimit,
     /// How long to look for a coordinator that was lost.
     pub give_up_after: Duration,
 }
@@ -75,7 +78,7 @@ impl WorkError {
     /// How it may be mended.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Connect(error) => Some(error.hint()),
+            Self::Connect(error) => error.hint(),
             Self::GaveUp { .. } => Some("a longer --give-up-after waits longer".to_owned()),
             Self::Dismissed(Dismissal {
                 reason: Reason::ProtocolVersion,
@@ -108,7 +111,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = ()>) -> Result
     let (outcomes_sender, outcomes) = mpsc::unbounded_channel();
     let orders = compute::start(setup.threads, outcomes_sender).map_err(WorkError::Threads)?;
     let work = async {
-        let mut connection = rpc::connect(&setup.address, hello(&setup, None)).await?;
+        let mut connection = rpc::connect(&setup.destination, hello(&setup, None)).await?;
         let mut shell = Shell {
             clock: Clock::start(),
             membership: Membership::default(),
@@ -126,7 +129,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = ()>) -> Result
                 End::Complete => return Ok(()),
                 End::StartAfresh => held = None,
                 End::Lost { reason, held: kept } => {
-                    tracing::warn!("lost the coordinator at {}: {reason}; reconnecting", setup.address);
+                    tracing::warn!("lost the coordinator at {}: {reason}; reconnecting", setup.destination);
                     held = kept;
                 }
             }
@@ -159,14 +162,15 @@ async fn reconnect(setup: &WorkSetup, held: Option<&Holdings>, clock: &Clock) ->
     let mut backoff = Backoff::new(hasher.finish());
     let lost = clock.now();
     loop {
-        let last = match rpc::connect(&setup.address, hello(setup, held)).await {
+        let last = match rpc::connect(&setup.destination, hello(setup, held)).await {
             Ok(connection) => return Ok(connection),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => error,
         };
         let wait = backoff.wait();
         if clock.now() + wait > lost + setup.give_up_after {
             return Err(WorkError::GaveUp {
-                address: setup.address.clone(),
+                address: setup.destination.to_string(),
                 after: setup.give_up_after,
                 last,
             });

@@ -10,6 +10,9 @@ pub enum TlsFailure {
     /// It does not speak TLS.
     #[error("it does not speak TLS")]
     NotTls,
+    /// It speaks TLS, and we do not.
+    #[error("it speaks TLS")]
+    OnlyTls,
     /// Its certificate is not from the CA that we trust.
     #[error("wrong CA: its certificate was not issued by the CA of --tls-ca")]
     ItsCa,
@@ -79,6 +82,7 @@ impl TlsFailure {
     pub fn hint_to_worker(&self) -> Option<&'static str> {
         match self {
             Self::NotTls => Some("leave out --tls-ca, or start the coordinator with --tls-cert and --tls-key"),
+            Self::OnlyTls => Some("give the worker the CA of the coordinator's certificate: --tls-ca ca.pem"),
             Self::ItsCa => Some("--tls-ca needs the ca.pem that was made together with the coordinator's certificate"),
             Self::ItsName { .. } => Some(
                 "connect to a name that the certificate has, or make one with `coordinator certificates DIR --host NAME`",

@@ -11,6 +11,7 @@ use crate::duration::{MAX_DURATION, TypedDuration, parse_duration};
 use crate::error::{ConfigError, Place, Problem, Violation};
 use crate::file::{self, Contents, Written};
 use crate::setting::{CONFIG, Fallback, MAX_THREADS, Setting, Settings, Table, find};
+use crate::size::{Size, parse_size};
 use crate::words::Words;
 
 /// Says that a mistake was reported. Only a [`Reader`] makes one, and only after noting the violation.
@@ -163,6 +164,18 @@ impl Reader {
         let expected = format!("a duration from {shown} to {most}, such as `500ms`, `30s`, `5m` or `1h`");
         self.read(name, &expected, |text| {
             parse_duration(text).ok().filter(|&duration| duration >= least)
+        })
+    }
+
+    /// The bytes that setting `name` gives, at least `least`; `None` if it is not given.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistaken`] if it is no amount of memory or less.
+    pub fn size(&mut self, name: &'static str, least: u64) -> Result<Option<u64>, Mistaken> {
+        let expected = format!("a size of at least {}, such as `512MB` or `4GiB`", Size(least.into()));
+        self.read_optional(name, &expected, |text| {
+            parse_size(text).ok().filter(|&bytes| bytes >= least)
         })
     }
 
