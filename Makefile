@@ -5,7 +5,7 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench clean
+.PHONY: help setup build demo test bench chaos clean
 
 help: ## List the targets
 	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test: ## Check format, lints and documentation, then run every test
 
 bench: build ## Measure milliseconds per iteration and memory; takes a few minutes
 	@scripts/bench --binaries $(BINARIES)
+
+chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
+	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 clean: ## Remove what was built, installed and trained here
 	cargo clean

@@ -34,7 +34,7 @@ enum Order {
     /// Compute all sums here, and update.
     ComputeHere(Iteration),
     /// Give the parameters as they are now.
-    Snapshot(u64),
+    Snapshot,
 }
 
 /// What the compute thread has done.
@@ -42,13 +42,8 @@ enum Order {
 pub enum Computed {
     /// An update.
     Updated(Updated),
-    /// The parameters after a number of updates, encoded, for a checkpoint.
-    Snapshot {
-        /// The updates made.
-        iterations: u64,
-        /// The parameters.
-        parameters: Bytes,
-    },
+    /// The parameters as they were when they were asked for, encoded.
+    Snapshot(Bytes),
     /// Columns that were needed to tell right sums from wrong ones cannot be read.
     Unreadable(DatasetError),
 }
@@ -134,10 +129,7 @@ impl Compute {
                     Order::ComputeHere(iteration) => {
                         Computed::Updated(pool.install(|| trainer.compute_here(iteration)))
                     }
-                    Order::Snapshot(iterations) => Computed::Snapshot {
-                        iterations,
-                        parameters: trainer.snapshot(),
-                    },
+                    Order::Snapshot => Computed::Snapshot(trainer.snapshot()),
                 };
                 if results.send(computed).is_err() {
                     break;
@@ -164,9 +156,9 @@ impl Compute {
         self.order(Order::ComputeHere(iteration));
     }
 
-    /// Gives the parameters as they are after all that was ordered before: those after so many updates.
-    pub fn snapshot(&self, iterations: u64) {
-        self.order(Order::Snapshot(iterations));
+    /// Gives the parameters as they are after all that was ordered before.
+    pub fn snapshot(&self) {
+        self.order(Order::Snapshot);
     }
 
     fn order(&self, order: Order) {

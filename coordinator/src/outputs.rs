@@ -121,7 +121,7 @@ fn model(results: &Results<'_>) -> Model {
         initialisation: config.initialisation,
         seed: config.seed,
         learning_rate: config.learning_rate,
-        iteration: run.iterations,
+        iteration: results.trained.costs.len() as u64,
     }
 }
 
@@ -208,6 +208,6 @@ fn timing(timing: Timing, results: &Results<'_>) -> report::Timing {
         total: results.total,
         start_up: timing.start_up,
         training: timing.training,
-        milliseconds_per_iteration: timing.training.as_secs_f64() * 1e3 / results.run.iterations as f64,
+        milliseconds_per_iteration: timing.training.as_secs_f64() * 1e3 / results.trained.made.max(1) as f64,
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! Everything that it waits on is an argument.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,8 +21,9 @@ use shared::ids::{Iteration, WorkerId};
 use shared::{AnyParameters, Dataset};
 use tokio::sync::mpsc;
 
+use crate::checkpoint::{CheckpointEvery, Writer, Written};
 use crate::compute::{Compute, Computed, Updated};
-use crate::engine::{Action, Audit, Checkpoints, Engine, EngineConfig, Event, FleetSize, RunFailure, RunTime};
+use crate::engine::{Action, Audit, Engine, EngineConfig, Event, FleetSize, RunFailure, RunTime};
 use crate::engine::{Report, Roster, SumShape, Timing};
 use crate::fleet::{Arrival, Fleet, RemoteFleet};
 use crate::progress::Progress;
@@ -48,8 +49,8 @@ pub struct RunSetup {
     pub costs: Vec<f64>,
     /// What is computed twice, if anything.
     pub audit: Option<Audit>,
-    /// When to write down the state.
-    pub checkpoints: Option<Checkpoints>,
+    /// When to write down the state, and what writes it.
+    pub checkpoints: Option<(CheckpointEvery, Writer)>,
 }
 
 /// What a run has made.
@@ -61,6 +62,8 @@ pub struct Trained {
     pub parameters: AnyParameters,
     /// J of every iteration, before its update.
     pub costs: Vec<f64>,
+    /// How many of them this run made, and not an earlier one.
+    pub made: u64,
     /// How long it took.
     pub timing: Timing,
     /// Who took part.
@@ -147,13 +150,16 @@ pub async fn run(
         compute: setup.compute,
         parameters: setup.parameters,
         links: BTreeMap::new(),
+        resumed: setup.costs.len(),
         costs: setup.costs,
         progress,
         address: fleet.address(),
         spawns: fleet.spawns(),
         joined: BTreeSet::new(),
         stopped: None,
+        snapshots: VecDeque::new(),
     };
+    let mut writer = setup.checkpoints.map(|(_, writer)| writer);
     let outcome = loop {
         match shell.perform_all(std::mem::take(&mut actions)) {
             Ok(Some(outcome)) => break outcome.map_err(RunError::from),
@@ -168,21 +174,29 @@ pub async fn run(
                     Err(error) => break Err(error),
                 },
             },
-            Some(done) = computed.recv() => match shell.computed(done) {
+            Some(done) = computed.recv() => match shell.computed(done, writer.as_ref()) {
                 Ok(Some(event)) => event,
                 Ok(None) => continue,
                 Err(error) => break Err(error.into()),
             },
             Some(error) = data_failures.recv() => break Err(error.into()),
+            written = next_written(writer.as_mut()) => shell.checkpoint_written(&written),
             Some(signal) = stops.recv() => shell.stop(signal),
             () = clock.wait_until(engine.next_deadline()) => Event::DeadlinePassed,
         };
         actions = engine.handle(event, clock.now());
     };
     progress.finish();
-    let result = shell.end(outcome, engine.roster(), computed);
+    let result = shell.end(outcome, engine.roster(), computed, writer);
     fleet.close().await;
     result
+}
+
+async fn next_written(writer: Option<&mut Writer>) -> Written {
+    match writer {
+        Some(writer) => writer.next().await,
+        None => std::future::pending().await,
+    }
 }
 
 fn engine_config(setup: &RunSetup) -> EngineConfig {
@@ -207,7 +221,7 @@ fn engine_config(setup: &RunSetup) -> EngineConfig {
         },
         worker_timeout: run.worker_timeout,
         audit: setup.audit,
-        checkpoints: setup.checkpoints,
+        checkpoints: setup.checkpoints.as_ref().map(|(every, _)| *every),
     }
 }
 
@@ -246,6 +260,8 @@ struct Shell<'a> {
     links: BTreeMap<WorkerId, Link>,
     /// J of every iteration so far.
     costs: Vec<f64>,
+    /// How many of them an earlier run made.
+    resumed: usize,
     progress: &'a Progress,
     address: Option<SocketAddr>,
     spawns: bool,
@@ -253,6 +269,8 @@ struct Shell<'a> {
     joined: BTreeSet<String>,
     /// The signal by which the user stops the run.
     stopped: Option<StopSignal>,
+    /// How many updates the snapshots that were ordered hold.
+    snapshots: VecDeque<u64>,
 }
 
 /// How the engine ended the run.
@@ -279,7 +297,7 @@ impl Shell<'_> {
     }
 
     /// What the compute thread has done, as an event.
-    fn computed(&mut self, done: Computed) -> Result<Option<Event>, DatasetError> {
+    fn computed(&mut self, done: Computed, writer: Option<&Writer>) -> Result<Option<Event>, DatasetError> {
         match done {
             Computed::Updated(Updated {
                 iteration,
@@ -290,7 +308,13 @@ impl Shell<'_> {
                 self.parameters = parameters;
                 Ok(Some(Event::Updated { iteration, cost, wrong }))
             }
-            Computed::Snapshot { .. } => Ok(None),
+            Computed::Snapshot(parameters) => {
+                if let (Some(updates), Some(writer)) = (self.snapshots.pop_front(), writer) {
+                    let costs = self.costs.iter().copied().take(updates as usize).collect();
+                    writer.write(parameters, costs);
+                }
+                Ok(None)
+            }
             Computed::Unreadable(error) => Err(error),
         }
     }
@@ -306,6 +330,23 @@ impl Shell<'_> {
         }
         tracing::warn!("{name} ended ({how}); starting it again");
         Ok(())
+    }
+
+    /// What came of a checkpoint, as an event.
+    fn checkpoint_written(&self, Written { updates, result }: &Written) -> Event {
+        match result {
+            Ok(saved) => {
+                tracing::debug!("wrote {}", saved.path.display());
+                saved.not_removed.iter().for_each(|old| tracing::warn!("{old}"));
+            }
+            Err(error) => {
+                tracing::warn!("the checkpoint after {updates} iterations was not saved: {error}; trying again soon");
+            }
+        }
+        Event::CheckpointWritten {
+            updates: *updates,
+            saved: result.is_ok(),
+        }
     }
 
     /// The user wants the run to stop.
@@ -362,7 +403,10 @@ impl Shell<'_> {
             Action::ComputeHere { iteration } => self.compute.compute_here(iteration),
             Action::Keep(worker, sum) => self.compute.keep(worker, sum),
             Action::Update { iteration, sums } => self.compute.update(iteration, sums),
-            Action::SaveCheckpoint { iterations } => self.compute.snapshot(iterations),
+            Action::SaveCheckpoint { updates } => {
+                self.snapshots.push_back(updates);
+                self.compute.snapshot();
+            }
             Action::ReportCost { iteration, cost } => {
                 self.costs.push(cost);
                 self.progress.cost(iteration, cost)?;
@@ -436,6 +480,7 @@ impl Shell<'_> {
         outcome: Result<Timing, RunError>,
         roster: &Roster,
         mut computed: mpsc::UnboundedReceiver<Computed>,
+        writer: Option<Writer>,
     ) -> Result<Trained, RunError> {
         let timing = outcome.inspect_err(|error| self.dismiss_all(&format!("the run has failed: {error}")))?;
         if let Some(signal) = self.stopped {
@@ -443,8 +488,15 @@ impl Shell<'_> {
         }
         let parameters = self.compute.finish();
         // An update that was ordered before the end may have been made after it.
-        while let Ok(Computed::Updated(updated)) = computed.try_recv() {
-            self.costs.push(updated.cost);
+        while let Ok(done) = computed.try_recv() {
+            if let Computed::Updated(updated) = done {
+                self.costs.push(updated.cost);
+            }
+        }
+        if let Some(writer) = writer
+            && let Err(error) = writer.finish(parameters.to_le_bytes().into(), self.costs.clone())
+        {
+            tracing::warn!("the last checkpoint was not saved: {error}");
         }
         let iterations = self.run.iterations;
         let stopped = self.stopped.filter(|_| (self.costs.len() as u64) < iterations);
@@ -456,6 +508,7 @@ impl Shell<'_> {
         Ok(Trained {
             stopped,
             parameters,
+            made: (self.costs.len() - self.resumed) as u64,
             costs: self.costs,
             timing,
             roster: roster.clone(),

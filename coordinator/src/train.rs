@@ -21,8 +21,12 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::access::{Access, Entrance};
+use crate::checkpoint::{
+    CheckpointEvery, Configuration, IncompatibleError, LoadError, OccupiedError, Refused, Store, Writer,
+};
 use crate::compute::{Compute, Computed, Descent, SumSource};
 use crate::config::{Fleet, SpawnConfig, TrainConfig, TrainingData};
+use crate::engine::Audit;
 use crate::fleet::RemoteFleet;
 use crate::outputs;
 use crate::predict::Predictions;
@@ -68,6 +72,15 @@ pub enum TrainError {
     /// The run ended before it was complete.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// There is no checkpoint to go on from.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The checkpoint is of another run.
+    #[error(transparent)]
+    Incompatible(#[from] IncompatibleError),
+    /// The folder has the checkpoints of another run.
+    #[error(transparent)]
+    Occupied(#[from] OccupiedError),
     /// The user stopped the run; what there was is written.
     #[error("stopped by {signal} after {iterations} iterations")]
     Stopped {
@@ -93,6 +106,9 @@ impl TrainError {
             Self::Tls(error) => error.hint(),
             Self::Spawn(error) => error.hint(),
             Self::Output(error) => error.hint(),
+            Self::Load(error) => error.hint(),
+            Self::Incompatible(error) => error.hint(),
+            Self::Occupied(error) => error.hint(),
             Self::Run(RunError::Failed(failure)) => failure.hint(),
             _ => None,
         }
@@ -105,6 +121,9 @@ impl TrainError {
             Self::Sizes(_) | Self::Tls(_) => 64,
             Self::Listen { .. } | Self::Spawn(_) | Self::Threads(_) => 1,
             Self::Output(error) => error.exit_code(),
+            Self::Load(error) => error.exit_code(),
+            Self::Incompatible(error) => error.exit_code(),
+            Self::Occupied(error) => error.exit_code(),
             Self::Stopped { signal, .. } => signal.exit_code(),
             Self::Run(_) | Self::StandardOutput(_) => 2,
         }
@@ -188,59 +207,133 @@ where
         .unwrap_or_else(|| BlockColumns::default_for(data.train.m()));
     let tree = Tree::over_batch(data.train.m(), block_columns)?;
     tracing::info!("network {sizes} in {}, {} blocks", config.precision, tree.leaves());
-    let parameters = config.initialisation.parameters::<T>(&sizes, config.seed);
+    let configuration = Configuration {
+        sizes: sizes.clone(),
+        initialisation: config.initialisation,
+        seed: config.seed,
+        precision: config.precision,
+        scale: data.scale,
+        learning_rate: config.learning_rate,
+        block_columns,
+        columns: data.train.m(),
+        element_type: data.train.element_type(),
+        data_digest: data.train.digest(),
+    };
+    let (Beginning { parameters, costs }, store) = begin::<T>(config, &configuration)?;
     let port = Port::open(config.fleet, &config.access).await?;
     // The last thing that can fail before anything is written or started.
     if let Some(folder) = &config.out {
         outputs::prepare(folder)?;
     }
     let fleet = port.map(|port| port.gather(&config.access)).transpose()?;
-    let encoded = if fleet.is_some() {
-        encode(parameters.values().to_vec())
-    } else {
-        Bytes::new()
+    let run_facts = Run {
+        sizes,
+        precision: config.precision,
+        tree: tree.clone(),
+        block_columns,
+        element_type: data.train.element_type(),
+        scale: data.scale,
+        iterations: config.iterations,
+        data: data.train.digest(),
+        worker_timeout: worker_timeout(config.fleet),
     };
-    let source = if fleet.is_some() {
-        SumSource::Workers(Arc::clone(&data.train))
-    } else {
-        SumSource::Here(hold_batch(&data, &tree)?)
+    let (source, encoded) = match fleet {
+        Some(_) => (
+            SumSource::Workers(Arc::clone(&data.train)),
+            encode(parameters.values().to_vec()),
+        ),
+        None => (SumSource::Here(hold_batch(&data, &tree)?), Bytes::new()),
     };
-    let data_digest = shared::Digest::from_bytes([0; 32]);
-    let learning_rate = config.learning_rate;
     let descent = Descent {
         parameters,
-        tree: tree.clone(),
+        tree,
         scale: data.scale,
-        learning_rate,
+        learning_rate: config.learning_rate,
         source,
         encoded: encoded.clone(),
     };
     let (results, computed) = mpsc::unbounded_channel::<Computed>();
     let compute = Compute::start(descent, compute_threads(config.fleet), results).map_err(TrainError::Threads)?;
+    let write = |(every, store)| Ok((every, Writer::start(store, configuration, config.iterations)?));
     let setup = RunSetup {
-        run: Run {
-            sizes,
-            precision: config.precision,
-            tree,
-            block_columns,
-            element_type: data.train.element_type(),
-            scale: data.scale,
-            iterations: config.iterations,
-            data: data_digest,
-            worker_timeout: Duration::from_secs(5),
-        },
+        run: run_facts.clone(),
         dataset: Arc::clone(&data.train),
         fleet,
         compute,
         computed,
         parameters: encoded,
-        costs: Vec::new(),
-        audit: None,
-        checkpoints: None,
+        costs,
+        audit: audit(config),
+        checkpoints: store.map(write).transpose().map_err(TrainError::Threads)?,
     };
-    let run_facts = setup.run.clone();
     let trained = run(setup, progress, stops).await?;
     finish(config, &data, &run_facts, &trained, progress)
+}
+
+/// Where a run begins.
+struct Beginning<T> {
+    parameters: Parameters<T>,
+    /// J of the iterations that were made before.
+    costs: Vec<f64>,
+}
+
+/// From the seed, or from the newest checkpoint if the user wants to go on from it; and where checkpoints go.
+fn begin<T: Real>(
+    config: &TrainConfig,
+    configuration: &Configuration,
+) -> Result<(Beginning<T>, Option<(CheckpointEvery, Store)>), TrainError> {
+    let anew = || Beginning {
+        parameters: config.initialisation.parameters(&configuration.sizes, config.seed),
+        costs: Vec::new(),
+    };
+    let Some(checkpoints) = &config.checkpoints else {
+        return Ok((anew(), None));
+    };
+    let store = Store::new(&checkpoints.run_folder, checkpoints.keep);
+    if !checkpoints.resume {
+        store.begin_anew()?;
+        return Ok((anew(), Some((checkpoints.every, store))));
+    }
+    let warn = |refused: &[Refused]| {
+        refused
+            .iter()
+            .for_each(|refused| tracing::warn!("passed over {refused}"))
+    };
+    let loaded = store.load_newest().inspect_err(|error| warn(error.refused()))?;
+    warn(&loaded.refused);
+    loaded.expect(configuration, config.iterations)?;
+    let checkpoint = &loaded.checkpoint;
+    tracing::info!(
+        "going on from {}, after {} of {} iterations",
+        loaded.path.display(),
+        checkpoint.updates(),
+        config.iterations
+    );
+    let beginning = Beginning {
+        parameters: checkpoint
+            .parameters()
+            .expect("a checkpoint that fits the run has its precision"),
+        costs: checkpoint.costs().to_vec(),
+    };
+    Ok((beginning, Some((checkpoints.every, store))))
+}
+
+/// The silence after which either side takes the other for lost. Without workers nobody is silent.
+fn worker_timeout(fleet: Fleet) -> Duration {
+    match fleet {
+        Fleet::Remote { worker_timeout, .. } => worker_timeout,
+        Fleet::InProcess { .. } => Duration::from_secs(60),
+    }
+}
+
+fn audit(config: &TrainConfig) -> Option<Audit> {
+    match config.fleet {
+        Fleet::Remote { audit, .. } if audit > 0.0 => Some(Audit {
+            fraction: audit,
+            seed: config.seed,
+        }),
+        _ => None,
+    }
 }
 
 /// A port on which workers can join.
@@ -249,6 +342,7 @@ struct Port {
     entrance: Entrance,
     address: SocketAddr,
     workers: NonZeroUsize,
+    min_workers: NonZeroUsize,
     spawn: Option<SpawnConfig>,
 }
 
@@ -256,7 +350,11 @@ impl Port {
     /// Opens the port, if the fleet is not this process itself.
     async fn open(fleet: Fleet, access: &Access) -> Result<Option<Self>, TrainError> {
         let Fleet::Remote {
-            workers, listen, spawn, ..
+            workers,
+            min_workers,
+            listen,
+            spawn,
+            ..
         } = fleet
         else {
             return Ok(None);
@@ -270,6 +368,7 @@ impl Port {
             entrance,
             address,
             workers,
+            min_workers,
             spawn,
         }))
     }
@@ -281,6 +380,7 @@ impl Port {
             entrance,
             address,
             workers,
+            min_workers,
             spawn,
         } = self;
         tracing::info!("listening on {address}");
@@ -294,7 +394,7 @@ impl Port {
         let spawned = spawn.map(start).transpose()?;
         Ok(RemoteFleet {
             first: workers.get(),
-            least: 1,
+            least: min_workers.get(),
             listener,
             entrance,
             spawned,
@@ -342,11 +442,9 @@ fn finish(
     progress: &Progress,
 ) -> Result<(), TrainError> {
     let (iterations, took) = (trained.costs.len() as u64, trained.timing.training);
-    let each = took.as_secs_f64() * 1e3 / iterations as f64;
-    tracing::info!(
-        "{iterations} iterations took {}, {each:.2} ms per iteration",
-        human(took)
-    );
+    let made = trained.made;
+    let each = took.as_secs_f64() * 1e3 / made.max(1) as f64;
+    tracing::info!("{made} iterations took {}, {each:.2} ms per iteration", human(took));
     let predict = |dataset| Predictions::of(&trained.parameters, dataset, data.scale).map(|all| all.classes);
     let train = predict(&data.train)?;
     let test = data.test.as_ref().map(predict).transpose()?;

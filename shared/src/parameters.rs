@@ -119,6 +119,18 @@ impl AnyParameters {
         }
     }
 
+    /// All numbers in flat order, as little-endian bytes.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        fn bytes<T: Real>(parameters: &Parameters<T>) -> Vec<u8> {
+            let numbers: Vec<T> = parameters.values().iter().map(|number| number.swap_to_le()).collect();
+            bytemuck::cast_slice(&numbers).to_vec()
+        }
+        match self {
+            Self::F64(parameters) => bytes(parameters),
+            Self::F32(parameters) => bytes(parameters),
+        }
+    }
+
     /// See [`Parameters::digest`].
     pub fn digest(&self) -> Digest {
         match self {

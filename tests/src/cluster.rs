@@ -1,5 +1,7 @@
 //! A coordinator that listens, and the workers that join it by hand.
 
+use std::net::SocketAddr;
+
 use crate::processes::{Finished, Process};
 use crate::programs::Program;
 
@@ -21,14 +23,9 @@ impl Cluster {
     ///
     /// If it does not.
     pub fn start(arguments: &[&str]) -> Self {
-        let coordinator = Process::start(
-            Program::Coordinator,
-            &[&["--listen", "127.0.0.1:0"], arguments].concat(),
-        );
-        let line = coordinator.wait_for_stderr("listening on ");
-        let (_, address) = line.split_once("listening on ").expect("the line was found by this");
+        let (coordinator, address) = listening_coordinator(arguments);
         Self {
-            address: address.trim().to_owned(),
+            address: address.to_string(),
             coordinator,
             workers: Vec::new(),
         }
@@ -49,4 +46,23 @@ impl Cluster {
         let coordinator = self.coordinator.finish();
         (coordinator, self.workers.into_iter().map(Process::finish).collect())
     }
+}
+
+/// Starts a coordinator on a free port, waits until it listens, and says where.
+///
+/// # Panics
+///
+/// If it does not.
+pub fn listening_coordinator(arguments: &[&str]) -> (Process, SocketAddr) {
+    let coordinator = Process::start(
+        Program::Coordinator,
+        &[&["--listen", "127.0.0.1:0"], arguments].concat(),
+    );
+    let line = coordinator.wait_for_stderr("listening on ");
+    let address = line.split_once("listening on ").and_then(|(_, rest)| {
+        let word = rest.split_whitespace().next()?;
+        word.parse().ok()
+    });
+    let address = address.unwrap_or_else(|| panic!("found {line:?}, expected the address that it listens on"));
+    (coordinator, address)
 }

@@ -11,8 +11,10 @@
 //! Nothing here waits for time to pass: every wait is for a condition, with a limit whose excess fails the test and shows
 //! what every process has said.
 
+pub mod chaos;
 pub mod cluster;
 pub mod data;
+pub mod faults;
 pub mod observed;
 pub mod oracle;
 pub mod processes;

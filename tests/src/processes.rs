@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::programs::Program;
 
@@ -33,6 +33,10 @@ pub struct Said {
     /// Streams that it has not closed.
     open_streams: usize,
 }
+
+/// A place between two lines of a process's standard error.
+#[derive(Clone, Copy, Debug)]
+pub struct StderrMark(usize);
 
 #[derive(Debug, Default)]
 struct Transcript {
@@ -145,6 +149,48 @@ impl Process {
         })
     }
 
+    /// As [`Process::wait_for_stderr`], for the `count`-th such line.
+    ///
+    /// # Panics
+    ///
+    /// As [`Process::wait_until`].
+    pub fn wait_for_stderr_times(&self, part: &str, count: usize) -> String {
+        assert!(count > 0, "the first line has number 1");
+        let containing = |said: &Said| {
+            let lines = said.stderr.lines().filter(|line| line.contains(part));
+            lines.map(str::to_owned).nth(count - 1)
+        };
+        self.wait_until(&format!("say «{part}» {count} times on standard error"), containing)
+    }
+
+    /// How much it has said on standard error, for [`Process::wait_for_stderr_since`].
+    pub fn stderr_mark(&self) -> StderrMark {
+        StderrMark(self.transcript.lock().stderr.len())
+    }
+
+    /// As [`Process::wait_for_stderr`], for what is said after `mark` was taken.
+    ///
+    /// # Panics
+    ///
+    /// As [`Process::wait_until`].
+    pub fn wait_for_stderr_since(&self, mark: StderrMark, part: &str) -> String {
+        self.wait_until(&format!("say «{part}» on standard error from then on"), |said| {
+            let mut lines = said.stderr[mark.0..].lines();
+            lines.find(|line| line.contains(part)).map(str::to_owned)
+        })
+    }
+
+    /// Waits for a line of standard error that satisfies `condition`, and returns it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Process::wait_until`].
+    pub fn wait_for_stderr_line(&self, wanted: &str, condition: impl Fn(&str) -> bool) -> String {
+        self.wait_until(&format!("say {wanted} on standard error"), |said| {
+            said.stderr.lines().find(|line| condition(line)).map(str::to_owned)
+        })
+    }
+
     /// Waits for a line of standard output that contains `part`.
     ///
     /// # Panics
@@ -156,13 +202,19 @@ impl Process {
         });
     }
 
-    /// Ends it as `kill -9` would.
+    /// What it has said so far.
+    pub fn said(&self) -> Said {
+        self.transcript.lock().clone()
+    }
+
+    /// Ends it as `kill -9` would, and waits until it is gone.
     ///
     /// # Panics
     ///
     /// If the system refuses.
     pub fn kill(&mut self) {
         self.child.kill().expect("a process that we started may be ended by us");
+        self.wait_for_state(WaitIdOptions::EXITED);
     }
 
     /// Interrupts it as Ctrl-C would.
@@ -171,7 +223,45 @@ impl Process {
     ///
     /// If the system refuses.
     pub fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).expect("a process that we started may be interrupted");
+        self.signal(Signal::INT);
+    }
+
+    /// Asks it to end, as `kill` would.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops it as `kill -STOP` would, and waits until it stands still.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+        self.wait_for_state(WaitIdOptions::STOPPED | WaitIdOptions::EXITED);
+    }
+
+    /// Lets it go on after [`Process::stop`].
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("a process that we started may be sent signals");
+    }
+
+    /// Waits for a change of its state, which stays to be waited for again.
+    fn wait_for_state(&self, states: WaitIdOptions) {
+        let process = WaitId::Pid(Pid::from_child(&self.child));
+        waitid(process, states | WaitIdOptions::NOWAIT).expect("a process that we started can be awaited");
     }
 
     /// Waits for its end.
@@ -207,6 +297,13 @@ impl Process {
             stderr: said.stderr,
             command_line: self.command_line.clone(),
         }
+    }
+}
+
+impl Said {
+    /// Whether it will say nothing more.
+    pub fn is_over(&self) -> bool {
+        self.open_streams == 0
     }
 }
 

@@ -20,16 +20,21 @@ impl Program {
         }
     }
 
-    /// Where it is: cargo puts a test into `deps`, and programs of the same profile into the folder above.
+    /// Where it is: cargo puts a test into `deps`, and programs of the same profile, `chaos` too, into the folder above.
     ///
     /// # Panics
     ///
     /// If it has not been built.
     pub fn path(self) -> PathBuf {
         let test = std::env::current_exe().expect("a running program has a path");
-        let deps = test.parent().expect("a program is in a folder");
-        let program = deps
-            .with_file_name(self.name())
+        let folder = test.parent().expect("a program is in a folder");
+        let programs = if folder.ends_with("deps") {
+            folder.parent().expect("the folder of a test is in that of the profile")
+        } else {
+            folder
+        };
+        let program = programs
+            .join(self.name())
             .with_extension(std::env::consts::EXE_EXTENSION);
         assert!(
             program.is_file(),

@@ -97,12 +97,12 @@ const FLEET: Group = Group {
         Setting::new(
             "give-up-after",
             Kind::Text("TIME"),
-            "Time without a coordinator until the worker ends",
+            "How long to look for a lost coordinator",
         )
         .default("5m")
         .details(
-            "As in `30s`, `5m` or `1h`. Until then it tries again and again to join, also when it has been a member \
-             already, and keeps what it holds. `0s` means that it does not try again.",
+            "As in `30s`, `5m` or `1h`. A worker that has lost its coordinator keeps its columns and tries to reach it \
+             again for so long. `0s` means that it does not try.",
         ),
     ],
 };

@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use proto::MAX_NAME_CHARACTERS;
 use settings::Verbosity;
@@ -56,7 +55,7 @@ fn work(config: WorkConfig) -> ExitCode {
         name,
         threads,
         memory: config.max_memory.unwrap_or_else(MemoryLimit::of_machine),
-        give_up_after: Duration::from_secs(300),
+        give_up_after: config.give_up_after,
     };
     let shutdown = shutdown(config.exit_when_stdin_closes);
     let result = runtime.block_on(worker::run::run(setup, shutdown));

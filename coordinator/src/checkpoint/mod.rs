@@ -7,6 +7,8 @@
 //!   │
 //! format         ◀──▶ bytes, refused by their own digest if a single bit is wrong           pure
 //!   │
+//! writer         on a thread of its own
+//!   │
 //! store          RUN/checkpoints/iteration-00001200.lockstep, …: whole files, the newest few
 //!   │ --resume: the newest good one
 //! configuration  must be the run's own, field by field                                      pure
@@ -25,6 +27,7 @@ mod policy;
 mod store;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use bytes::Bytes;
 use shared::ids::Iteration;
@@ -38,6 +41,7 @@ pub use error::{FormatError, IncompatibleError, LoadError, OccupiedError, Refusa
 pub use format::FORMAT_VERSION;
 pub use policy::{Attempt, CheckpointEvery, Outcome, ParseCheckpointEveryError, RETRY_AFTER};
 pub use store::{Loaded, NotRemoved, Saved, Store};
+pub use writer::{Writer, Written};
 
 /// A run as it stands between two iterations. Cheap to make: the parameters are shared, not copied.
 #[derive(Clone, Debug, PartialEq)]

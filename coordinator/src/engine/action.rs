@@ -66,10 +66,10 @@ pub enum Action {
         /// The nodes.
         sums: Vec<NodeAnswers>,
     },
-    /// Write down the state after this many updates, beside the run.
+    /// Write down the state after this many updates, beside the run; [`super::Event::CheckpointWritten`] follows.
     SaveCheckpoint {
         /// The updates made.
-        iterations: u64,
+        updates: u64,
     },
     /// Say what the cost of an iteration was.
     ReportCost {

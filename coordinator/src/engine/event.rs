@@ -48,6 +48,13 @@ pub enum Event {
         /// Sums that were not what the blocks' columns give; the right ones were used in their place.
         wrong: Vec<WrongSums>,
     },
+    /// An attempt to write a checkpoint is over.
+    CheckpointWritten {
+        /// The updates that it holds.
+        updates: u64,
+        /// Whether it is on the disk.
+        saved: bool,
+    },
     /// The user wants the run to stop.
     StopRequested,
     /// The time that [`super::Engine::next_deadline`] gave has come.

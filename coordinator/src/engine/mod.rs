@@ -36,7 +36,7 @@ pub use failure::RunFailure;
 pub use member::{Member, SumShape};
 pub use roster::Roster;
 pub use time::{RunTime, Timing};
-pub use training::{Checkpoints, Engine, EngineConfig, FleetSize, MAX_WORKERS};
+pub use training::{Engine, EngineConfig, FleetSize, MAX_WORKERS};
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use super::round::Round;
 use super::sharing::Sharing;
 use super::time::{RunTime, Timing};
 use super::watch::Watch;
+use crate::checkpoint::{Attempt, CheckpointEvery, Outcome};
 
 /// The most workers that a run can have at one time.
 pub const MAX_WORKERS: usize = 4096;
@@ -47,16 +48,7 @@ pub struct EngineConfig {
     /// What is computed twice, if anything.
     pub audit: Option<Audit>,
     /// When to write down the state.
-    pub checkpoints: Option<Checkpoints>,
-}
-
-/// When to write down the state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checkpoints {
-    /// Whenever this many updates were made, at least 1.
-    Iterations(u64),
-    /// Whenever this much time has passed.
-    Time(Duration),
+    pub checkpoints: Option<CheckpointEvery>,
 }
 
 /// Where the arithmetic is done.
@@ -83,8 +75,8 @@ pub struct Engine {
     watch: Watch,
     /// When the first iteration began.
     began: Option<RunTime>,
-    /// When the last checkpoint was ordered.
-    saved: RunTime,
+    /// The last attempt to write a checkpoint.
+    attempt: Attempt,
     /// When the run stops at the latest, if the user wants it to.
     stop_by: Option<RunTime>,
     /// Whether a pause was reported, and not yet its end.
@@ -121,7 +113,7 @@ impl Engine {
             phase,
             watch: Watch::new(config.worker_timeout, now),
             began: None,
-            saved: now,
+            attempt: Attempt::before_the_first(config.first.0, now),
             stop_by: None,
             paused: false,
             config,
@@ -173,6 +165,7 @@ impl Engine {
             Event::WorkerLost { worker, reason } => self.lost(worker, reason, now),
             Event::WorkerErred { worker, what } => self.misconduct(worker, what, now),
             Event::Updated { iteration, cost, wrong } => self.updated(iteration, cost, wrong, now),
+            Event::CheckpointWritten { updates, saved } => self.checkpoint_written(updates, saved),
             Event::StopRequested => self.stop_requested(now),
             Event::DeadlinePassed => self.deadline_passed(now),
         }
@@ -278,21 +271,30 @@ impl Engine {
         } else if self.stop_by.is_some() {
             actions.extend(self.stop(now));
         } else {
-            actions.extend(self.checkpoint(next.0, now));
+            actions.extend(self.checkpoint(iteration, now));
             actions.extend(self.begin(next, now));
         }
         actions
     }
 
-    fn checkpoint(&mut self, iterations: u64, now: RunTime) -> Option<Action> {
-        let due = match self.config.checkpoints? {
-            Checkpoints::Iterations(every) => iterations.is_multiple_of(every),
-            Checkpoints::Time(every) => now.since(self.saved) >= every,
-        };
+    fn checkpoint(&mut self, completed: Iteration, now: RunTime) -> Option<Action> {
+        let due = self.config.checkpoints?.is_due(completed, now, self.attempt);
         due.then(|| {
-            self.saved = now;
-            Action::SaveCheckpoint { iterations }
+            let updates = completed.next().0;
+            self.attempt = Attempt {
+                updates,
+                begun: now,
+                outcome: Outcome::UnderWay,
+            };
+            Action::SaveCheckpoint { updates }
         })
+    }
+
+    fn checkpoint_written(&mut self, updates: u64, saved: bool) -> Vec<Action> {
+        if self.attempt.updates == updates {
+            self.attempt.outcome = if saved { Outcome::Saved } else { Outcome::Failed };
+        }
+        Vec::new()
     }
 
     fn dismiss_for_wrong_sums(&mut self, iteration: Iteration, wrong: WrongSums, now: RunTime) -> Vec<Action> {

@@ -1,0 +1,195 @@
+//! Who is a member of a run, and when.
+
+use std::time::{Duration, Instant};
+
+use tests::faults::fleet::GIVE_UP_AFTER;
+use tests::faults::subject::Shape;
+use tests::faults::{Fleet, Member, Proxy, Subject};
+
+/// `--worker-timeout` of runs in which nothing may wait for it.
+const NEVER: &str = "10m";
+
+/// Waits until `name` has sent sums for as many numbers as there are parameters, from now on.
+fn wait_until_it_works(fleet: &Fleet, name: &str, subject: &Subject) {
+    let proxy = &fleet[name].proxy;
+    let sent = proxy.facts().up.delivered + subject.parameter_bytes();
+    proxy.wait_until("see its sums", |facts| facts.up.delivered >= sent);
+}
+
+#[test]
+fn a_worker_that_comes_late_gets_work_and_changes_nothing() {
+    let subject = Subject::usual();
+    let mut fleet = Fleet::braked(&subject, &["--workers", "2"], &["a", "b"]);
+    fleet.wait_for_iteration(3);
+    fleet.join("late");
+    fleet
+        .coordinator
+        .wait_for_stderr_line("that it joined", |line| line.contains("(late) joined"));
+    wait_until_it_works(&fleet, "late", &subject);
+    fleet.finish(&subject);
+}
+
+#[test]
+fn below_its_least_number_of_workers_a_run_pauses_says_what_it_waits_for_and_goes_on_by_itself() {
+    let subject = Subject::usual();
+    let mut fleet = Fleet::braked(&subject, &["--workers", "2", "--min-workers", "2"], &["a", "b"]);
+    fleet.wait_for_iteration(3);
+    fleet.kill("b");
+    let paused = fleet.coordinator.wait_for_stderr("paused at iteration ");
+    let iteration = number_after(&paused, "paused at iteration ");
+    assert!(iteration > 3, "{paused}");
+    assert!(paused.contains("1 of at least 2 workers"), "{paused}");
+    let command = format!("start another: worker --connect {}", fleet.upstream);
+    assert!(paused.ends_with(&command), "{paused}");
+    fleet.join("c");
+    let on = fleet.coordinator.wait_for_stderr("the run goes on at iteration ");
+    assert_eq!(number_after(&on, "the run goes on at iteration "), iteration, "{on}");
+    fleet.finish(&subject);
+}
+
+/// The number in `line` that follows `part`.
+#[track_caller]
+fn number_after(line: &str, part: &str) -> u64 {
+    let digits = line.split_once(part).map(|(_, rest)| {
+        let end = rest.find(|character: char| !character.is_ascii_digit());
+        &rest[..end.unwrap_or(rest.len())]
+    });
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or_else(|| panic!("found {line:?}, expected a number after «{part}»"))
+}
+
+#[test]
+fn a_run_whose_workers_are_all_killed_waits_and_goes_on_with_new_ones() {
+    let subject = Subject::usual();
+    let mut fleet = Fleet::braked(&subject, &["--workers", "3"], &["a", "b", "c"]);
+    fleet.wait_for_iteration(3);
+    for name in ["a", "b", "c"] {
+        fleet.kill(name);
+    }
+    fleet.coordinator.wait_for_stderr("0 of at least 1 workers");
+    fleet.join("d");
+    fleet.coordinator.wait_for_stderr("the run goes on at iteration ");
+    fleet.join("e");
+    wait_until_it_works(&fleet, "e", &subject);
+    fleet.finish(&subject);
+}
+
+#[test]
+fn killing_a_worker_again_and_again_and_starting_fresh_ones_changes_nothing() {
+    let subject = Subject::usual();
+    let names: Vec<String> = (0..11).map(|number| format!("w{number}")).collect();
+    let mut fleet = Fleet::braked(&subject, &["--workers", "3"], &["w0", "w1", "w2"]);
+    for (killed, fresh) in names.iter().zip(&names[3..]) {
+        fleet.wait_for_more_iterations(4);
+        fleet.kill(killed);
+        fleet.join(fresh);
+        fleet.wait_until_lost(killed);
+        fleet[fresh.as_str()].wait_until_joined(1);
+    }
+    fleet.finish(&subject);
+}
+
+#[test]
+fn a_worker_started_before_its_coordinator_joins_as_soon_as_it_is_there() {
+    let subject = Subject::usual();
+    let early = Member::start(Proxy::to_nowhere(), "early", GIVE_UP_AFTER);
+    let address = early.proxy.address().to_string();
+    early
+        .worker
+        .wait_for_stderr_line("that it finds no coordinator", |line| line.contains(&address));
+    let mut fleet = Fleet::start(&subject, &["--workers", "1"]);
+    early.proxy.lead_to(fleet.upstream);
+    fleet.members.push(early);
+    fleet["early"].wait_until_joined(1);
+    fleet.finish(&subject);
+}
+
+#[test]
+fn a_stopped_worker_does_not_stop_the_run_and_gets_work_again_when_it_goes_on() {
+    let subject = Subject::usual();
+    let fleet = Fleet::braked(&subject, &["--workers", "3"], &["a", "b", "c"]);
+    fleet.wait_for_iteration(3);
+    fleet["b"].worker.stop();
+    fleet.wait_until_lost("b");
+    fleet.wait_for_more_iterations(5);
+    fleet["b"].worker.resume();
+    fleet["b"].wait_until_joined(2);
+    wait_until_it_works(&fleet, "b", &subject);
+    fleet.finish(&subject);
+}
+
+#[test]
+fn a_worker_that_is_asked_to_end_leaves_at_once_and_the_run_goes_on() {
+    let subject = Subject::usual();
+    let mut fleet = Fleet::braked(
+        &subject,
+        &["--workers", "3", "--worker-timeout", NEVER],
+        &["stays", "terminated", "interrupted"],
+    );
+    fleet.wait_for_iteration(3);
+    for (name, code) in [("terminated", 143), ("interrupted", 130)] {
+        let place = fleet.members.iter().position(|member| member.name == name);
+        let member = fleet.members.remove(place.expect("it was started above"));
+        if code == 143 {
+            member.worker.terminate();
+        } else {
+            member.worker.interrupt();
+        }
+        member.worker.finish().expect_code(code);
+        let named = format!("({name})");
+        let wanted = format!("that {name} is gone");
+        fleet.coordinator.wait_for_stderr_line(&wanted, |line| {
+            line.contains(&named) && (line.contains("left") || line.contains("lost worker "))
+        });
+        fleet.wait_for_more_iterations(2);
+    }
+    fleet.finish(&subject);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the promise is about real time")]
+fn a_closed_connection_is_acted_on_within_a_second() {
+    let subject = Subject::usual();
+    let mut fleet = Fleet::braked(
+        &subject,
+        &["--workers", "3", "--worker-timeout", NEVER],
+        &["a", "b", "c"],
+    );
+    fleet.wait_for_iteration(3);
+    let kill = Instant::now();
+    fleet.kill("a");
+    fleet.wait_until_lost("a");
+    let took = kill.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    let cut = Instant::now();
+    fleet["b"].proxy.cut();
+    fleet.wait_until_lost("b");
+    let took = cut.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    fleet["b"].wait_until_joined(2);
+    fleet.finish(&subject);
+}
+
+#[test]
+fn columns_that_a_worker_still_holds_are_not_sent_again() {
+    // Parameters are a small part of what is sent: 16 KB an iteration, where each worker has 400 KB of columns.
+    let subject = Subject::of(Shape {
+        columns: 600,
+        features: 2000,
+        hidden: Vec::new(),
+        iterations: 150,
+    });
+    let fleet = Fleet::braked(&subject, &["--workers", "3"], &["a", "b", "c"]);
+    fleet.wait_for_iteration(3);
+    let proxy = &fleet["b"].proxy;
+    let before = proxy.facts().down.delivered;
+    let its_columns = subject.column_bytes() / 3;
+    assert!(before > its_columns, "it got its columns: {before} bytes");
+    proxy.cut();
+    fleet["b"].wait_until_joined(2);
+    wait_until_it_works(&fleet, "b", &subject);
+    let again = proxy.facts().down.delivered - before;
+    assert!(again < its_columns / 2, "{again} bytes were sent again");
+    fleet.finish(&subject);
+}
