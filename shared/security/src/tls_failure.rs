@@ -1,6 +1,7 @@
 //! Why a TLS connection did not come about, in words that say which side has to be mended.
 
 use std::io;
+use std::net::IpAddr;
 
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
@@ -121,7 +122,11 @@ fn of_certificate(error: &CertificateError) -> TlsFailure {
 fn names(presented: &[String]) -> String {
     let plain = |name: &String| {
         let inside = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-        inside.unwrap_or(name).trim_matches('"').to_owned()
+        let plain = inside.unwrap_or(name).trim_matches('"');
+        // rustls writes IPv6 addresses in a form of its own.
+        plain
+            .parse::<IpAddr>()
+            .map_or_else(|_| plain.to_owned(), |address| address.to_string())
     };
     match presented {
         [] => "no name".to_owned(),
@@ -157,8 +162,14 @@ mod tests {
 
     #[test]
     fn names_are_shown_as_people_write_them() {
-        let presented = ["DnsName(\"a.example\")", "IpAddress(127.0.0.1)", "odd"].map(str::to_owned);
-        assert_eq!(names(&presented), "a.example, 127.0.0.1, odd");
+        let presented = [
+            "DnsName(\"a.example\")",
+            "IpAddress(127.0.0.1)",
+            "IpAddress(0::1)",
+            "odd",
+        ]
+        .map(str::to_owned);
+        assert_eq!(names(&presented), "a.example, 127.0.0.1, ::1, odd");
         assert_eq!(names(&[]), "no name");
     }
 }
