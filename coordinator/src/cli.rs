@@ -1,7 +1,10 @@
 //! The command line as typed. What it means is decided in [`crate::config`].
 
+mod access;
+
 use std::path::PathBuf;
 
+use access::ACCESS;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use settings::{CONFIG, Group, Kind, QUIET, Setting, Settings, Table, VERBOSE, Words};
@@ -53,6 +56,24 @@ pub enum Subcommands {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Make certificates and a token for workers on other machines
+    ///
+    /// Makes a CA, a certificate with its key for the coordinator and one for its workers, and a token, and writes them
+    /// to a folder. Prints the two commands that use them. The certificates are valid for two years; the key of the CA
+    /// is not kept.
+    #[command(
+        max_term_width = 80,
+        override_usage = "coordinator certificates <DIR> --host <NAME>...",
+        after_long_help = CERTIFICATES_EXAMPLES
+    )]
+    Certificates {
+        /// The folder to write them to; it is made if it does not exist
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// What workers call this machine: host names and IP addresses
+        #[arg(long = "host", value_name = "NAME", num_args = 1.., required = true)]
+        hosts: Vec<String>,
+    },
     /// Print a script that completes the options of this program in a shell
     ///
     /// Prints a script that completes the options of this program in a shell, to be saved where that shell looks for
@@ -79,8 +100,8 @@ Examples:
   Train in this process, without workers, on other data
     coordinator --workers 0 --train train.h5 --test test.h5 --out run
 
-  Wait for two workers that are started on other machines
-    coordinator --workers 2 --listen 0.0.0.0:50051 --train train.h5
+  Wait for two workers that are started by hand
+    coordinator --workers 2 --train train.h5
 
   Logistic regression, with a cost line every 10 iterations
     coordinator --hidden none --learning-rate 0.01 --print-every 10
@@ -100,6 +121,14 @@ Examples:
     coordinator predict --model run/model.h5 --data test.h5 \\
         --out predictions.csv --report mislabelled.html";
 
+const CERTIFICATES_EXAMPLES: &str = "\
+Examples:
+  For a coordinator that workers reach by its name
+    coordinator certificates certificates --host trainer.example.org
+
+  By any of several names and addresses
+    coordinator certificates certificates --host trainer 192.168.1.20";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   Complete in this session of bash
@@ -113,7 +142,7 @@ Examples:
 pub struct Train;
 
 impl Settings for Train {
-    const TABLE: Table = &[FLEET, DATA, NETWORK, TRAINING, OUTPUT, CONFIGURATION];
+    const TABLE: Table = &[FLEET, ACCESS, DATA, NETWORK, TRAINING, OUTPUT, CONFIGURATION];
 }
 
 const FLEET: Group = Group {
@@ -125,7 +154,7 @@ const FLEET: Group = Group {
             "How many workers to train on; 0 trains in this process",
         )
         .default("1")
-        .details("Training begins when as many have joined. At most 4096. The result does not depend on this number."),
+        .details("Training begins when as many have joined. At most 1024. The result does not depend on this number."),
         Setting::new(
             "min-workers",
             Kind::Number("N"),
@@ -139,8 +168,8 @@ const FLEET: Group = Group {
         Setting::new("listen", Kind::Text("ADDR"), "Where workers join")
             .default("127.0.0.1:50051")
             .details(
-                "The default lets only workers on this machine join; `0.0.0.0:50051` lets in those of other machines. \
-                 Port 0 picks a free port, which is printed. An IPv6 address stands in brackets: `[::1]:50051`.",
+                "The default lets only workers on this machine join; `0.0.0.0:50051` lets in those of other machines, and \
+                 needs TLS and a token. Port 0 picks a free port, which is printed. An IPv6 address stands in brackets: `[::1]:50051`.",
             ),
         Setting::new("spawn", Kind::Flag("no-spawn"), "Start the workers on this machine").details(
             "Otherwise start each one yourself, wherever it shall run. `--no-spawn` overrides `spawn = true` in a \

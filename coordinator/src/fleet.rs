@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::access::Entrance;
 use crate::rpc::{Incoming, Server, serve};
 use crate::spawn::{Ended, SpawnedWorkers};
 
@@ -22,6 +23,8 @@ pub struct RemoteFleet {
     pub least: usize,
     /// Where they join.
     pub listener: TcpListener,
+    /// What is asked of them there.
+    pub entrance: Entrance,
     /// Those that the coordinator started itself.
     pub spawned: Option<SpawnedWorkers>,
 }
@@ -56,12 +59,18 @@ impl Fleet {
     ///
     /// If the listener's address cannot be found out.
     pub async fn open(fleet: Option<RemoteFleet>) -> std::io::Result<Self> {
-        let Some(RemoteFleet { listener, spawned, .. }) = fleet else {
+        let Some(RemoteFleet {
+            listener,
+            entrance,
+            spawned,
+            ..
+        }) = fleet
+        else {
             return Ok(Self(None));
         };
         let address = listener.local_addr()?;
         let (stop, stopping) = oneshot::channel();
-        let Server { incoming, stopped } = serve(listener, async { drop(stopping.await) }).await;
+        let Server { incoming, stopped } = serve(listener, entrance, async { drop(stopping.await) }).await;
         Ok(Self(Some(Open {
             address,
             incoming,

@@ -1,6 +1,8 @@
 //! Lockstep's coordinator: it cuts the training columns into shards, combines the workers' sums, and updates W and b.
 
+pub mod access;
 pub mod announce;
+pub mod certificates;
 pub mod checkpoint;
 pub mod cli;
 pub mod compute;

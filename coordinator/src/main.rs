@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+use coordinator::certificates::{CertificatesConfig, CertificatesError, make};
 use coordinator::config::{Command, TrainConfig, parse};
 use coordinator::predict::{PredictError, predict};
 use coordinator::progress::{Progress, log_to_stderr};
@@ -20,7 +21,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     settings::end_on_panic();
-    match parse(std::env::args_os()) {
+    match parse(std::env::args_os(), std::env::var_os(security::TOKEN_VARIABLE)) {
         Ok(Command::Train(config)) => run_training(&config),
         Ok(Command::Predict(config)) => {
             log_to_stderr(config.verbosity, None);
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             });
             ended(written, WriteError::hint, |_| 1)
         }
+        Ok(Command::Certificates(config)) => make_certificates(&config),
         Ok(Command::Completions(shell)) => {
             // A reader that has gone away is no failure.
             let _ = std::io::stdout().write_all(&coordinator::cli::completions(shell));
@@ -40,6 +42,15 @@ fn main() -> ExitCode {
         }
         Err(exit) => exit.print(),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates are valid from the present on")]
+fn make_certificates(config: &CertificatesConfig) -> ExitCode {
+    let made = make(config, std::time::SystemTime::now()).map(|made| {
+        // A reader that has gone away is no failure.
+        let _ = write!(std::io::stdout(), "{made}");
+    });
+    ended(made, CertificatesError::hint, CertificatesError::exit_code)
 }
 
 fn run_training(config: &TrainConfig) -> ExitCode {

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use tokio::net::TcpListener;
 
+use crate::access::{Access, Entrance};
 use crate::config::{Fleet, SpawnConfig};
 use crate::fleet::RemoteFleet;
 use crate::spawn::{SpawnError, SpawnedWorkers};
@@ -14,6 +15,7 @@ use crate::train::{TrainError, cores};
 #[derive(Debug)]
 pub struct Port {
     listener: TcpListener,
+    entrance: Entrance,
     address: SocketAddr,
     workers: NonZeroUsize,
     min_workers: NonZeroUsize,
@@ -25,8 +27,8 @@ impl Port {
     ///
     /// # Errors
     ///
-    /// [`TrainError`] if the address cannot be listened on.
-    pub async fn open(fleet: Fleet) -> Result<Option<Self>, TrainError> {
+    /// [`TrainError`] if TLS cannot be spoken with the files that were named, or the address cannot be listened on.
+    pub async fn open(fleet: Fleet, access: &Access) -> Result<Option<Self>, TrainError> {
         let Fleet::Remote {
             workers,
             min_workers,
@@ -37,11 +39,13 @@ impl Port {
         else {
             return Ok(None);
         };
+        let entrance = access.load()?;
         let failed = |error| TrainError::Listen { address: listen, error };
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Some(Self {
             listener,
+            entrance,
             address,
             workers,
             min_workers,
@@ -54,23 +58,43 @@ impl Port {
     /// # Errors
     ///
     /// [`SpawnError`] if they cannot be started.
-    pub fn gather(self) -> Result<RemoteFleet, SpawnError> {
+    pub fn gather(self, access: &Access) -> Result<RemoteFleet, SpawnError> {
         let Self {
             listener,
+            entrance,
             address,
             workers,
             min_workers,
             spawn,
         } = self;
         tracing::info!("listening on {address}");
-        let start =
-            |spawn: SpawnConfig| SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address);
+        if let Some(options) = access.options_of_workers() {
+            tracing::info!("workers need these options as well: {options}");
+        }
+        warn_if_insecure(address, access);
+        let start = |spawn: SpawnConfig| {
+            SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address, access)
+        };
         let spawned = spawn.map(start).transpose()?;
         Ok(RemoteFleet {
             first: workers.get(),
             least: min_workers.get(),
             listener,
+            entrance,
             spawned,
         })
+    }
+}
+
+/// `--insecure` let this pass; nobody shall forget that.
+fn warn_if_insecure(address: SocketAddr, access: &Access) {
+    if address.ip().to_canonical().is_loopback() {
+        return;
+    }
+    if access.tls.is_none() {
+        tracing::warn!("without TLS: whoever is on the way to {address} can read and change what is sent");
+    }
+    if access.token.is_none() {
+        tracing::warn!("without a token: whoever can reach {address} may join, and receives training data");
     }
 }

@@ -4,16 +4,19 @@
 //! the system closes it when the coordinator ends, however it ends: so nothing is left behind even after SIGKILL.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use security::TOKEN_VARIABLE;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+
+use crate::access::Access;
 
 /// Lines of a worker's standard error that are kept to be shown if it fails.
 const LAST_LINES: usize = 20;
@@ -108,15 +111,24 @@ struct Slot {
     name: String,
     threads: NonZeroUsize,
     address: SocketAddr,
+    access: Access,
 }
 
 impl SpawnedWorkers {
-    /// Starts `count` workers of `threads` threads each, which connect to `address`.
+    /// Starts `count` workers of `threads` threads each, which connect to `address` and show what `access` asks for: the
+    /// coordinator's own certificate, and the token, which goes through the environment, since everybody can read
+    /// command lines.
     ///
     /// # Errors
     ///
     /// [`SpawnError`] if the program is not there or the system refuses.
-    pub fn start(count: NonZeroUsize, threads: NonZeroUsize, address: SocketAddr) -> Result<Self, SpawnError> {
+    pub fn start(
+        count: NonZeroUsize,
+        threads: NonZeroUsize,
+        address: SocketAddr,
+        access: &Access,
+    ) -> Result<Self, SpawnError> {
+        let address = reachable_here(address);
         let program = program()?;
         let (sender, ends) = mpsc::unbounded_channel();
         let (restart, restarting) = watch::channel(true);
@@ -127,6 +139,7 @@ impl SpawnedWorkers {
                 name: format!("spawned-{number}"),
                 threads,
                 address,
+                access: access.clone(),
             };
             let first = slot.start()?;
             slots.spawn(slot.keep_alive(first, sender.clone(), restarting.clone()));
@@ -169,11 +182,23 @@ impl SpawnedWorkers {
 
 impl Slot {
     fn start(&self) -> Result<Child, SpawnError> {
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .args(["--connect", &self.address.to_string()])
             .args(["--name", &self.name])
             .args(["--threads", &self.threads.to_string()])
             .arg("--exit-when-stdin-closes")
+            .env_remove(TOKEN_VARIABLE)
+            .envs(self.access.token.iter().map(|token| (TOKEN_VARIABLE, token.reveal())));
+        if let Some(tls) = &self.access.tls {
+            // The configuration has seen to it that there is a CA where workers are spawned.
+            let ca = tls.ca.iter().map(|ca| ("--tls-ca", ca));
+            let own = [("--tls-cert", &tls.own.certificate), ("--tls-key", &tls.own.key)];
+            for (option, file) in ca.chain(own) {
+                command.arg(option).arg(file);
+            }
+        }
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -223,6 +248,16 @@ pub fn worker_command(address: SocketAddr) -> String {
         return format!("worker --connect <this machine's address>:{}", address.port());
     }
     format!("worker --connect {address}")
+}
+
+/// The address by which processes on this machine reach one who listens on `address`.
+fn reachable_here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 fn program() -> Result<PathBuf, SpawnError> {

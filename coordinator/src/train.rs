@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::Run;
 use proto::tensor::encode;
+use security::TlsError;
 use shared::dataset::{DatasetError, Role};
 use shared::layers::LayerSizesError;
 use shared::predict::accuracy;
@@ -49,6 +50,9 @@ pub enum TrainError {
     /// The data changed while they were read.
     #[error("the data changed while they were read: {0}")]
     Shard(#[from] ShardError),
+    /// TLS cannot be spoken with the files that were named.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -100,6 +104,7 @@ impl TrainError {
                 "another program listens there: end it, or choose another port with --listen; port 0 takes a free one"
                     .to_owned(),
             ),
+            Self::Tls(error) => error.hint(),
             Self::Spawn(error) => error.hint(),
             Self::Output(error) => error.hint(),
             Self::Load(error) => error.hint(),
@@ -114,7 +119,7 @@ impl TrainError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Data(_) | Self::Blocks(_) | Self::Shard(_) | Self::Run(RunError::Data(_)) => 65,
-            Self::Sizes(_) => 64,
+            Self::Sizes(_) | Self::Tls(_) => 64,
             Self::Listen { .. } | Self::Spawn(_) | Self::Threads(_) => 1,
             Self::Output(error) => error.exit_code(),
             Self::Load(error) => error.exit_code(),
@@ -216,12 +221,12 @@ where
         data_digest: data.train.digest(),
     };
     let (Beginning { parameters, costs }, store) = begin::<T>(config, &configuration)?;
-    let port = Port::open(config.fleet).await?;
+    let port = Port::open(config.fleet, &config.access).await?;
     // The last thing that can fail before anything is written or started.
     if let Some(folder) = &config.out {
         outputs::prepare(folder)?;
     }
-    let fleet = port.map(Port::gather).transpose()?;
+    let fleet = port.map(|port| port.gather(&config.access)).transpose()?;
     let run_facts = Run {
         sizes,
         precision: config.precision,

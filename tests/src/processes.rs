@@ -89,7 +89,11 @@ impl Process {
     pub fn start_at(path: &Path, arguments: &[&str], settings: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let mut command = Command::new(path);
-        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+        command
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .env_remove("LOCKSTEP_TOKEN")
+            .stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = while_nothing_else_starts(|| settings(&mut command).spawn())
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));

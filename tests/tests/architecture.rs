@@ -128,6 +128,16 @@ fn settings_know_neither_program_nor_the_network() {
 }
 
 #[test]
+fn security_knows_settings_and_opens_no_socket() {
+    for forbidden in ["coordinator", "worker", "proto", "shared", "tokio", "tonic"] {
+        assert!(
+            !dependencies("shared/security").contains(&forbidden.to_owned()),
+            "security depends on {forbidden}"
+        );
+    }
+}
+
+#[test]
 fn the_two_programs_do_not_know_each_other() {
     assert!(!dependencies("coordinator").contains(&"worker".to_owned()));
     assert!(!dependencies("worker").contains(&"coordinator".to_owned()));

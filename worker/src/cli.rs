@@ -1,5 +1,8 @@
 //! The command line as typed. What it means is decided in [`crate::config`].
 
+mod access;
+
+use access::ACCESS;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use settings::{CONFIG, Group, Kind, QUIET, Setting, Settings, Table, VERBOSE, Words};
@@ -76,7 +79,7 @@ Examples:
 pub struct Work;
 
 impl Settings for Work {
-    const TABLE: Table = &[FLEET, COMPUTATION, OUTPUT, CONFIGURATION];
+    const TABLE: Table = &[FLEET, ACCESS, COMPUTATION, OUTPUT, CONFIGURATION];
 }
 
 const FLEET: Group = Group {
@@ -106,9 +109,17 @@ const FLEET: Group = Group {
 
 const COMPUTATION: Group = Group {
     heading: "Computation",
-    settings: &[Setting::new("threads", Kind::Number("N"), "Threads that compute")
-        .otherwise("all cores")
-        .details("At most 1024. The result does not depend on this number.")],
+    settings: &[
+        Setting::new("threads", Kind::Number("N"), "Threads that compute")
+            .otherwise("all cores")
+            .details("At most 1024. The result does not depend on this number."),
+        Setting::new("max-memory", Kind::Text("SIZE"), "Memory that it may use")
+            .otherwise("three quarters of the machine's")
+            .details(
+                "A whole number with a unit, as in `512MB` or `4GiB`; at least 64 MiB. Work that needs more is refused \
+                 before anything is allocated for it.",
+            ),
+    ],
 };
 
 const OUTPUT: Group = Group {

@@ -52,7 +52,7 @@ impl WorkError {
     /// How it may be mended.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Connect(error) => Some(error.hint()),
+            Self::Connect(error) => error.hint(),
             Self::GaveUp { .. } => Some("a longer --give-up-after waits longer".to_owned()),
             Self::Dismissed(Dismissal {
                 reason: Reason::ProtocolVersion,

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod compute;
 pub mod config;
 pub mod error;
+pub mod limits;
 pub mod rpc;
 pub mod run;
 pub mod session;

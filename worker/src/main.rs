@@ -9,6 +9,8 @@ use settings::Verbosity;
 use tracing_subscriber::EnvFilter;
 use worker::config::{Command, WorkConfig, parse};
 use worker::error::WorkError;
+use worker::limits::MemoryLimit;
+use worker::rpc::Destination;
 use worker::run::WorkSetup;
 use worker::stop::stop_signal;
 
@@ -18,7 +20,7 @@ use worker::stop::stop_signal;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match parse(std::env::args_os()) {
+    match parse(std::env::args_os(), std::env::var_os(security::TOKEN_VARIABLE)) {
         Ok(Command::Work(config)) => work(config),
         Ok(Command::Completions(shell)) => {
             // A reader that has gone away is no failure.
@@ -37,15 +39,21 @@ fn work(config: WorkConfig) -> ExitCode {
         .threads
         .or_else(|| available_parallelism().ok())
         .unwrap_or(std::num::NonZeroUsize::MIN);
+    let destination = match Destination::load(config.connect, &config.access) {
+        Ok(destination) => destination,
+        Err(error) => return failed(&error.to_string(), error.hint(), settings::EXIT_USAGE),
+    };
+    destination.warn_if_insecure();
     // One stream keeps one thread busy at most, and tasks on one thread wake each other without the kernel.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start threads: {error}"), None, 1),
     };
     let setup = WorkSetup {
-        address: config.connect.to_string(),
+        destination,
         name,
         threads,
+        memory: config.max_memory.unwrap_or_else(MemoryLimit::of_machine),
         give_up_after: config.give_up_after,
     };
     let shutdown = shutdown(config.exit_when_stdin_closes);

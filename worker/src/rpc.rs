@@ -1,15 +1,23 @@
 //! The worker's side of the wire.
 
+mod dial;
+
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use http::header::{AUTHORIZATION, HeaderValue};
 use proto::grpc::{self, IncomingBody};
 use proto::{FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, WINDOW_BYTES, wire};
+use security::{TOKEN_VARIABLE, TlsFailure};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
+use tonic::{Code, Status};
 use tower_service::Service;
+
+pub use dial::Destination;
+use dial::{Line, Once};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,66 +80,96 @@ pub enum ConnectError {
         /// What was seen.
         reason: String,
     },
+    /// The two do not come to terms about TLS.
+    #[error("no connection to the coordinator at {address}: {failure}")]
+    Tls {
+        /// The address.
+        address: String,
+        /// What is wrong.
+        failure: TlsFailure,
+    },
+    /// The coordinator does not let this worker in.
+    #[error("the coordinator at {address} refused this worker: {reason}")]
+    Refused {
+        /// The address.
+        address: String,
+        /// Its reason.
+        reason: String,
+        /// Whether the reason is the token.
+        token: bool,
+    },
 }
 
 impl ConnectError {
     /// How it may be mended.
-    pub fn hint(&self) -> String {
+    pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Unreachable { .. } => {
-                "start the coordinator first; it prints the address it listens on, which --connect needs".to_owned()
-            }
+            Self::Unreachable { .. } => Some(
+                "start the coordinator first; it prints the address it listens on, which --connect needs".to_owned(),
+            ),
             Self::Broken { .. } => {
-                "see what the coordinator prints, and whether something on the way cuts connections".to_owned()
+                Some("see what the coordinator prints, and whether something on the way cuts connections".to_owned())
             }
-            Self::NotACoordinator { .. } => "use the address that the coordinator prints".to_owned(),
+            Self::NotACoordinator { .. } => Some("use the address that the coordinator prints".to_owned()),
+            Self::Tls { failure, .. } => failure.hint_to_worker().map(str::to_owned),
+            Self::Refused { token: true, .. } => Some(format!(
+                "give the worker the coordinator's token, with --token-file or in the environment variable \
+                 {TOKEN_VARIABLE}"
+            )),
+            Self::Refused { token: false, .. } => None,
         }
+    }
+
+    /// Whether it is of no use to try again: somebody has to change certificates or tokens first.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Tls { .. } | Self::Refused { token: true, .. })
     }
 }
 
-/// Dials the coordinator at `address`, a host and a port, opens the stream and says Hello.
+/// Dials a coordinator, shows it the token if there is one, opens the stream and says Hello.
 ///
 /// # Errors
 ///
-/// [`ConnectError`] if there is no coordinator.
-pub async fn connect(address: &str, hello: Hello) -> Result<Connection, ConnectError> {
-    let unreachable = |error: &dyn std::error::Error| ConnectError::Unreachable {
-        address: address.to_owned(),
-        reason: root_cause(error),
-    };
-    let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|error| unreachable(&error))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .max_frame_size(MAX_FRAME_BYTES)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES);
-    let channel = endpoint.connect().await.map_err(|error| unreachable(&error))?;
+/// [`ConnectError`] if there is no coordinator, or if it does not let this worker in.
+pub async fn connect(destination: &Destination, hello: Hello) -> Result<Connection, ConnectError> {
+    let (line, witness) = destination.dial().await?;
     let (sender, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
     let outgoing = Outgoing(sender);
     // The queue is empty, so there is room.
     let _ = outgoing.send(FromWorker::Hello(hello)).await;
-    let answer = tokio::time::timeout(CONNECT_TIMEOUT, call(channel, messages)).await;
-    let silence = || {
-        Err(NoAnswer::Broken(format!(
-            "no answer came within {} s",
-            CONNECT_TIMEOUT.as_secs()
-        )))
+    let answer = tokio::time::timeout(CONNECT_TIMEOUT, call(destination, line, messages)).await;
+    let silence = || NoAnswer::Broken(format!("no answer came within {} s", CONNECT_TIMEOUT.as_secs()));
+    let no_answer = match answer.unwrap_or_else(|_| Err(silence())) {
+        Ok(incoming) => return Ok(Connection { incoming, outgoing }),
+        Err(no_answer) => no_answer,
     };
-    let address = address.to_owned();
-    match answer.unwrap_or_else(|_| silence()) {
-        Ok(incoming) => Ok(Connection { incoming, outgoing }),
-        Err(NoAnswer::Broken(reason)) => Err(ConnectError::Broken { address, reason }),
-        Err(NoAnswer::Another(reason)) => Err(ConnectError::NotACoordinator { address, reason }),
-    }
+    let address = destination.to_string();
+    Err(match (witness.testimony(), no_answer) {
+        (Some(failure), _) => ConnectError::Tls { address, failure },
+        (None, NoAnswer::Broken(reason)) => ConnectError::Broken { address, reason },
+        (None, NoAnswer::Another(reason)) => ConnectError::NotACoordinator { address, reason },
+        (None, NoAnswer::Status(status)) => {
+            let reason = status.message().to_owned();
+            match status.code() {
+                code @ (Code::Unauthenticated | Code::ResourceExhausted) => ConnectError::Refused {
+                    address,
+                    reason,
+                    token: code == Code::Unauthenticated,
+                },
+                _ => ConnectError::NotACoordinator { address, reason },
+            }
+        }
+    })
 }
 
 /// Why there is no stream.
 enum NoAnswer {
     /// The connection broke.
     Broken(String),
-    /// What listens is no coordinator.
+    /// What listens does not speak gRPC.
     Another(String),
+    /// It speaks gRPC, and this is what it says.
+    Status(Status),
 }
 
 impl From<tonic::transport::Error> for NoAnswer {
@@ -163,13 +201,27 @@ fn is_broken(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// Opens a stream of `messages`.
 async fn call(
-    mut channel: Channel,
+    destination: &Destination,
+    line: Line,
     messages: mpsc::Receiver<wire::WorkerMessage>,
 ) -> Result<IncomingBody<wire::CoordinatorMessage>, NoAnswer> {
+    let endpoint = Endpoint::from_shared(format!("http://{destination}"))?
+        .max_frame_size(MAX_FRAME_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES);
+    let mut channel = endpoint.connect_with_connector(Once(Some(line))).await?;
     poll_fn(|context| channel.poll_ready(context)).await?;
-    let request = grpc::client::request(ReceiverStream::new(messages));
+    let mut request = grpc::client::request(ReceiverStream::new(messages));
+    if let Some(authorization) = destination.authorization() {
+        // A token has the characters of a header, so this does not fail.
+        if let Ok(mut value) = HeaderValue::try_from(authorization) {
+            // Kept out of debug output, and out of tables that the other end could probe.
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+    }
     let response = channel.call(request).await?;
-    grpc::client::accept(response).map_err(|status| NoAnswer::Another(status.message().to_owned()))
+    grpc::client::accept(response).map_err(NoAnswer::Status)
 }
 
 /// The error that all others only pass on, such as `Connection refused (os error 111)`.

@@ -12,19 +12,22 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::compute::{self, Membership};
 use crate::error::WorkError;
-use crate::rpc::{self, ConnectError, Connection};
+use crate::limits::MemoryLimit;
+use crate::rpc::{self, ConnectError, Connection, Destination};
 use crate::session::Holdings;
 use crate::shell::{End, Shell, start_sending};
 
 /// What a worker needs to know to work.
 #[derive(Clone, Debug)]
 pub struct WorkSetup {
-    /// The coordinator: a host and a port.
-    pub address: String,
+    /// The coordinator.
+    pub destination: Destination,
     /// What people call this worker.
     pub name: String,
     /// Threads that compute.
     pub threads: NonZeroUsize,
+    /// How much memory may be used.
+    pub memory: MemoryLimit,
     /// How long to look for a coordinator that was lost.
     pub give_up_after: Duration,
 }
@@ -40,7 +43,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
     let orders = compute::start(setup.threads, outcomes_sender).map_err(WorkError::Threads)?;
     let work = async {
         let clock = Clock::start();
-        let mut connection = match rpc::connect(&setup.address, hello(&setup, None)).await {
+        let mut connection = match rpc::connect(&setup.destination, hello(&setup, None)).await {
             // There is a coordinator, so it may be reached again.
             Err(broken @ ConnectError::Broken { .. }) => {
                 tracing::warn!("{broken}; trying again");
@@ -65,7 +68,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
                 End::Complete => return Ok(()),
                 End::StartAfresh => held = None,
                 End::Lost { reason, held: kept } => {
-                    tracing::warn!("lost the coordinator at {}: {reason}; reconnecting", setup.address);
+                    tracing::warn!("lost the coordinator at {}: {reason}; reconnecting", setup.destination);
                     held = kept;
                 }
             }
@@ -98,14 +101,15 @@ async fn reconnect(setup: &WorkSetup, held: Option<&Holdings>, clock: &Clock) ->
     let mut backoff = Backoff::new(hasher.finish());
     let lost = clock.now();
     loop {
-        let last = match rpc::connect(&setup.address, hello(setup, held)).await {
+        let last = match rpc::connect(&setup.destination, hello(setup, held)).await {
             Ok(connection) => return Ok(connection),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) => error,
         };
         let wait = backoff.wait();
         if clock.now() + wait > lost + setup.give_up_after {
             return Err(WorkError::GaveUp {
-                address: setup.address.clone(),
+                address: setup.destination.to_string(),
                 after: setup.give_up_after,
                 last,
             });

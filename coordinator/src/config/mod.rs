@@ -4,6 +4,7 @@
 //! arguments ──▶ cli::Cli (words) ──▶ settings::Reader ──▶ Command, or Exit with all mistakes
 //! ```
 
+mod access;
 mod checkpoints;
 mod predict;
 mod train;
@@ -16,6 +17,7 @@ use clap_complete::Shell;
 use settings::{Exit, Mistaken, Reader};
 use shared::dataset::NameChoice;
 
+use crate::certificates::CertificatesConfig;
 use crate::cli::{Cli, Subcommands};
 
 pub use checkpoints::CheckpointConfig;
@@ -34,21 +36,24 @@ pub enum Command {
         /// The folder.
         dir: PathBuf,
     },
+    /// Make certificates and a token.
+    Certificates(CertificatesConfig),
     /// Print the script by which a shell completes the options; [`crate::cli::completions`] makes it.
     Completions(Shell),
 }
 
-/// Reads the arguments, the program's own name first, and the configuration file that they name, if any.
+/// Reads the arguments, the program's own name first, and the files with options and token that they name, if any.
+/// `token` is the value of the environment variable [`security::TOKEN_VARIABLE`].
 ///
 /// # Errors
 ///
 /// What to print and how to exit if the user asked for help or the version (code 0), or made mistakes (code 64).
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, Exit> {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>, token: Option<OsString>) -> Result<Command, Exit> {
     let cli = Cli::try_parse_from(arguments)?;
     match cli.subcommand {
         None => {
             let mut reader = Reader::new(cli.train);
-            let config = train::read(&mut reader);
+            let config = train::read(&mut reader, token.as_deref());
             Ok(Command::Train(reader.finish(config)?))
         }
         Some(Subcommands::Predict(words)) => {
@@ -57,6 +62,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
             Ok(Command::Predict(reader.finish(config)?))
         }
         Some(Subcommands::DemoData { dir }) => Ok(Command::DemoData { dir }),
+        Some(Subcommands::Certificates { dir, hosts }) => Ok(Command::Certificates(CertificatesConfig { dir, hosts })),
         Some(Subcommands::Completions { shell }) => Ok(Command::Completions(shell)),
     }
 }

@@ -1,5 +1,6 @@
 //! What a training run is to do.
 
+use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,10 +12,11 @@ use shared::layers::MAX_PARAMETERS;
 use shared::{BlockColumns, Initialisation, LayerSizes, Precision, ScaleChoice};
 
 use super::checkpoints::{self, CheckpointConfig, Outputs};
-use super::names;
+use super::{access, names};
+use crate::access::{Access, limits};
 
 /// The most workers that a run can have.
-const MAX_WORKERS: u64 = 4096;
+const MAX_WORKERS: u64 = limits::MAX_WORKERS as u64;
 
 /// The shortest time after which a silent worker may be given up; a busy machine is often silent for less.
 const LEAST_WORKER_TIMEOUT: Duration = Duration::from_millis(100);
@@ -24,6 +26,8 @@ const LEAST_WORKER_TIMEOUT: Duration = Duration::from_millis(100);
 pub struct TrainConfig {
     /// Where the arithmetic is done.
     pub fleet: Fleet,
+    /// Who may take part.
+    pub access: Access,
     /// What is learned.
     pub data: TrainingData,
     /// What every value of the data is multiplied by.
@@ -110,8 +114,9 @@ pub enum TrainingData {
 }
 
 /// Reads every setting before it returns, so that all mistakes are noted.
-pub(super) fn read(reader: &mut Reader) -> Result<TrainConfig, Mistaken> {
+pub(super) fn read(reader: &mut Reader, token: Option<&OsStr>) -> Result<TrainConfig, Mistaken> {
     let fleet = fleet(reader);
+    let access = access::read(reader, fleet, token);
     let data = data(reader);
     let scale = reader.read(
         "scale",
@@ -137,6 +142,7 @@ pub(super) fn read(reader: &mut Reader) -> Result<TrainConfig, Mistaken> {
     let Outputs { folder, checkpoints } = outputs;
     Ok(TrainConfig {
         fleet,
+        access: access?,
         data: data?,
         scale: scale?,
         hidden: hidden?,

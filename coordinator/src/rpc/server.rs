@@ -16,10 +16,12 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::transport::server::TcpIncoming;
+use tonic::service::interceptor::InterceptedService;
 use tower_service::Service;
 
 use super::link::{Link, MESSAGES_UNDER_WAY};
+use crate::access::limits::{MAX_HEADER_BYTES, MAX_REQUESTS, STRANGER_TIME};
+use crate::access::{Connections, Entrance};
 
 /// Parsed messages that wait for the shell, from all workers together; full chunks of them are 16 MiB.
 const INCOMING: usize = 64;
@@ -57,30 +59,42 @@ pub struct Server {
     pub stopped: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
-/// Serves workers on `listener`, with the standard health and reflection services beside them, until `stop` is done and
-/// all streams have ended.
-pub async fn serve(listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> Server {
+/// Serves workers that `entrance` lets in on `listener`, with the standard health and reflection services beside them,
+/// until `stop` is done and all streams have ended.
+pub async fn serve(
+    listener: TcpListener,
+    entrance: Entrance,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Server {
     let (sender, incoming) = mpsc::channel(INCOMING);
     let service = TrainerService {
         incoming: sender,
         workers: Arc::default(),
+        entrance: entrance.clone(),
     };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainerService>().await;
+    let connections = Connections::open(listener, &entrance);
+    let expect_token = move |request| entrance.expect_token(request);
     let router = tonic::transport::Server::builder()
         .max_frame_size(MAX_FRAME_BYTES)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
+        .max_concurrent_streams(MAX_REQUESTS)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
         .add_service(service)
         .add_service(health)
-        .add_service(reflection().build_v1().expect("the generated descriptors are valid"))
+        .add_service(InterceptedService::new(
+            reflection().build_v1().expect("the generated descriptors are valid"),
+            expect_token.clone(),
+        ))
         // grpcurl and others still ask for the older name of the same service.
-        .add_service(
+        .add_service(InterceptedService::new(
             reflection()
                 .build_v1alpha()
                 .expect("the generated descriptors are valid"),
-        );
-    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+            expect_token,
+        ));
     let stopped = tokio::spawn(router.serve_with_incoming_shutdown(connections, stop));
     Server { incoming, stopped }
 }
@@ -97,6 +111,7 @@ struct TrainerService {
     incoming: mpsc::Sender<Incoming>,
     /// The number of the next worker.
     workers: Arc<AtomicU32>,
+    entrance: Entrance,
 }
 
 impl NamedService for TrainerService {
@@ -113,6 +128,10 @@ impl Service<http::Request<Body>> for TrainerService {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let membership = match self.entrance.admit(request.headers(), request.extensions()) {
+            Ok(membership) => membership,
+            Err(refusal) => return ready(Ok(refusal.into_http())),
+        };
         let messages = match grpc::server::accept(request) {
             Ok(messages) => messages,
             Err(refusal) => return ready(Ok(*refusal)),
@@ -120,6 +139,7 @@ impl Service<http::Request<Body>> for TrainerService {
         let (outgoing, answers) = mpsc::channel(MESSAGES_UNDER_WAY);
         let (incoming, workers) = (self.incoming.clone(), Arc::clone(&self.workers));
         tokio::spawn(async move {
+            let _membership = membership;
             // If the shell has ended, so has the run, and nobody is left to tell. If it has dropped the link, it does not
             // want to hear more of this worker.
             let (link, closed) = Link::start(outgoing);
@@ -143,17 +163,19 @@ async fn listen(
     workers: &AtomicU32,
 ) -> Result<(), ShellEnded> {
     let pass_on = async |message| incoming.send(message).await.map_err(|_| ShellEnded);
-    let hello = match next(&mut stream).await {
-        Ok(FromWorker::Hello(hello)) => hello,
-        Ok(_) => {
-            dismiss(
-                &link,
-                Reason::Misconduct,
-                "found another message first, expected Hello".to_owned(),
-            );
+    let misconduct = |explanation: String| dismiss(&link, Reason::Misconduct, explanation);
+    let hello = match tokio::time::timeout(STRANGER_TIME, next(&mut stream)).await {
+        Ok(Ok(FromWorker::Hello(hello))) => hello,
+        Ok(Ok(_)) => {
+            misconduct("found another message first, expected Hello".to_owned());
             return Ok(());
         }
-        Err(Ended::Unintelligible(error)) => {
+        Err(_) => {
+            let seconds = STRANGER_TIME.as_secs();
+            misconduct(format!("found no message for {seconds} s, expected Hello"));
+            return Ok(());
+        }
+        Ok(Err(Ended::Unintelligible(error))) => {
             let version = matches!(error, MessageError::Version { .. });
             let reason = if version {
                 Reason::ProtocolVersion
@@ -164,7 +186,7 @@ async fn listen(
             dismiss(&link, reason, error.to_string());
             return Ok(());
         }
-        Err(Ended::Closed(_)) => return Ok(()),
+        Ok(Err(Ended::Closed(_))) => return Ok(()),
     };
     let worker = WorkerId(workers.fetch_add(1, Ordering::Relaxed));
     pass_on(Incoming::Joined { worker, hello, link }).await?;

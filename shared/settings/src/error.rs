@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum Place {
     /// The long option of this name.
     CommandLine(&'static str),
+    /// The environment variable of this name.
+    Environment(&'static str),
     /// A key of a configuration file.
     Key {
         /// The key.
@@ -30,6 +32,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CommandLine(name) => write!(f, "--{name}"),
+            Self::Environment(name) => f.write_str(name),
             Self::Key { key, path } => write!(f, "{} ({})", Plain(key), Plain(&path.to_string_lossy())),
             Self::Position { path, line, column } => write!(f, "{}:{line}:{column}", Plain(&path.to_string_lossy())),
         }
@@ -67,6 +70,14 @@ pub enum Problem {
     #[error("found nothing, expected {expected}")]
     Missing {
         /// What is needed.
+        expected: String,
+    },
+    /// A place that names or holds something which does not fit; what it holds is not repeated.
+    #[error("found {found}, expected {expected}")]
+    Contents {
+        /// What it holds, described.
+        found: String,
+        /// What would fit.
         expected: String,
     },
     /// A value that does not go with another setting.

@@ -19,6 +19,7 @@ mod file;
 mod panic;
 mod reader;
 mod setting;
+mod size;
 mod verbosity;
 mod words;
 
@@ -28,5 +29,6 @@ pub use exit::{EXIT_USAGE, Exit, Stream};
 pub use panic::end_on_panic;
 pub use reader::{Mistaken, Reader};
 pub use setting::{CONFIG, Fallback, Group, Kind, MAX_THREADS, QUIET, Setting, Settings, Table, VERBOSE};
+pub use size::{ParseSizeError, Size, parse_size};
 pub use verbosity::Verbosity;
 pub use words::Words;

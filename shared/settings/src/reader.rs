@@ -11,6 +11,7 @@ use crate::duration::{MAX_DURATION, TypedDuration, parse_duration};
 use crate::error::{ConfigError, Place, Problem, Violation};
 use crate::file::{self, Contents, Written};
 use crate::setting::{CONFIG, Fallback, MAX_THREADS, Setting, Settings, Table, find};
+use crate::size::{Size, parse_size};
 use crate::words::Words;
 
 /// Says that a mistake was reported. Only a [`Reader`] makes one, and only after noting the violation.
@@ -166,6 +167,18 @@ impl Reader {
         })
     }
 
+    /// The bytes that setting `name` gives, at least `least`; `None` if it is not given.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistaken`] if it is no amount of memory or less.
+    pub fn size(&mut self, name: &'static str, least: u64) -> Result<Option<u64>, Mistaken> {
+        let expected = format!("a size of at least {}, such as `512MB` or `4GiB`", Size(least.into()));
+        self.read_optional(name, &expected, |text| {
+            parse_size(text).ok().filter(|&bytes| bytes >= least)
+        })
+    }
+
     /// The number of threads that setting `name` gives, from 1 to [`MAX_THREADS`].
     ///
     /// # Errors
@@ -247,6 +260,21 @@ impl Reader {
         let (found, expected) = (found.into(), expected.into());
         let hint = hint.map(str::to_owned);
         self.report(name, Problem::Relation { found, expected }, hint)
+    }
+
+    /// Notes that what `place` names or holds, such as a file or an environment variable, does not fit. `found` describes
+    /// it, so that a secret need not be repeated.
+    pub fn contents(&mut self, place: Place, found: impl Into<String>, expected: impl Into<String>) -> Mistaken {
+        let problem = Problem::Contents {
+            found: found.into(),
+            expected: expected.into(),
+        };
+        self.violations.push(Violation {
+            place,
+            problem,
+            hint: None,
+        });
+        Mistaken(())
     }
 
     /// `config`, if no mistake was found.

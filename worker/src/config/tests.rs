@@ -1,3 +1,6 @@
+mod access;
+
+use security::{CertificateFiles, ClientTls};
 use settings::{EXIT_USAGE, Fallback, Settings, Stream};
 
 use super::*;
@@ -8,6 +11,7 @@ fn run(arguments: &[&str]) -> Result<Command, Exit> {
         std::iter::once("worker")
             .chain(arguments.iter().copied())
             .map(OsString::from),
+        None,
     )
 }
 
@@ -40,8 +44,10 @@ fn defaults() -> WorkConfig {
     WorkConfig {
         connect: "127.0.0.1:50051".parse().unwrap(),
         name: None,
+        access: Access::default(),
         give_up_after: Duration::from_secs(300),
         threads: None,
+        max_memory: None,
         verbosity: Verbosity::Normal,
         exit_when_stdin_closes: false,
     }
@@ -59,8 +65,19 @@ fn every_option_reaches_its_field_from_the_command_line_and_from_a_file() {
     let expected = WorkConfig {
         connect: "trainer.example.org:7".parse().unwrap(),
         name: Some("desk 7".to_owned()),
+        access: Access {
+            tls: Some(ClientTls {
+                ca: "ca.pem".into(),
+                own: Some(CertificateFiles {
+                    certificate: "c.pem".into(),
+                    key: "k.pem".into(),
+                }),
+            }),
+            token: None,
+        },
         give_up_after: Duration::ZERO,
         threads: NonZeroUsize::new(1024),
+        max_memory: Some(MemoryLimit(512_000_000)),
         verbosity: Verbosity::Everything,
         exit_when_stdin_closes: false,
     };
@@ -73,11 +90,20 @@ fn every_option_reaches_its_field_from_the_command_line_and_from_a_file() {
         "0s",
         "--threads",
         "1024",
+        "--tls-ca",
+        "ca.pem",
+        "--tls-cert",
+        "c.pem",
+        "--tls-key",
+        "k.pem",
+        "--max-memory",
+        "512MB",
         "-vv",
     ];
     assert_eq!(work(&typed), expected);
     let file = file_with(
-        "connect = 'trainer.example.org:7'\nname = 'desk 7'\ngive-up-after = '0ms'\nthreads = 1024\nverbose = 2",
+        "connect = 'trainer.example.org:7'\nname = 'desk 7'\ngive-up-after = '0ms'\nthreads = 1024\n\
+         tls-ca = 'ca.pem'\ntls-cert = 'c.pem'\ntls-key = 'k.pem'\nmax-memory = '512MB'\nverbose = 2",
     );
     let config = ["--config", file.path().to_str().unwrap()];
     assert_eq!(work(&config), expected);
@@ -86,6 +112,7 @@ fn every_option_reaches_its_field_from_the_command_line_and_from_a_file() {
             &config[..],
             &["--connect", "[::1]:9", "--name", "other"],
             &["--give-up-after", "1h", "--threads", "1", "-q"],
+            &["--max-memory", "4GiB"],
         ]
         .concat(),
     );
@@ -94,8 +121,10 @@ fn every_option_reaches_its_field_from_the_command_line_and_from_a_file() {
         name: Some("other".to_owned()),
         give_up_after: Duration::from_secs(3600),
         threads: NonZeroUsize::new(1),
+        max_memory: Some(MemoryLimit(4 << 30)),
         verbosity: Verbosity::Quiet,
         exit_when_stdin_closes: false,
+        ..expected
     };
     assert_eq!(overridden, expected);
 }
@@ -119,6 +148,7 @@ fn a_wrong_value_is_reported_with_what_was_expected() {
     let name = "1 to 64 characters, no control characters, no blanks at the ends";
     let time = "a duration from 0s to 8760h, such as `500ms`, `30s`, `5m` or `1h`";
     let threads = "a whole number from 1 to 1024";
+    let memory = "a size of at least 64.0 MiB, such as `512MB` or `4GiB`";
     let long = "x".repeat(65);
     for (option, value, expected) in [
         ("connect", "localhost", address),
@@ -133,6 +163,9 @@ fn a_wrong_value_is_reported_with_what_was_expected() {
         ("give-up-after", "1.5h", time),
         ("give-up-after", "8761h", time),
         ("give-up-after", "never", time),
+        ("max-memory", "1000000000", memory),
+        ("max-memory", "63MiB", memory),
+        ("max-memory", "all", memory),
         ("threads", "0", threads),
         ("threads", "1025", threads),
         ("threads", "-1", threads),

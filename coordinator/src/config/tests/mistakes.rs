@@ -13,11 +13,11 @@ fn a_wrong_value_is_reported_with_what_was_expected() {
     let every =
         "a number of iterations such as `100`, or a duration such as `500ms`, `30s`, `5m` or `1h`, both above 0";
     let cases = [
-        ("workers", "-1", "a whole number from 0 to 4096"),
-        ("workers", "4097", "a whole number from 0 to 4096"),
-        ("workers", "two", "a whole number from 0 to 4096"),
-        ("min-workers", "0", "a whole number from 1 to 4096"),
-        ("min-workers", "4097", "a whole number from 1 to 4096"),
+        ("workers", "-1", "a whole number from 0 to 1024"),
+        ("workers", "1025", "a whole number from 0 to 1024"),
+        ("workers", "two", "a whole number from 0 to 1024"),
+        ("min-workers", "0", "a whole number from 1 to 1024"),
+        ("min-workers", "1025", "a whole number from 1 to 1024"),
         ("listen", "127.0.0.1", address),
         ("listen", "127.0.0.1:65536", address),
         ("listen", "::1:50051", address),
@@ -197,7 +197,7 @@ fn settings_that_contradict_each_other_are_mistakes() {
 fn one_mistake_is_not_reported_a_second_time_as_a_contradiction() {
     assert_eq!(
         mistakes(&["--workers", "x", "--spawn", "--threads", "4"]),
-        "error: --workers: found `x`, expected a whole number from 0 to 4096\n"
+        "error: --workers: found `x`, expected a whole number from 0 to 1024\n"
     );
     assert_eq!(
         mistakes(&["--train", "", "--test", "t.h5"]),

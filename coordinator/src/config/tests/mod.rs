@@ -1,3 +1,4 @@
+mod access;
 mod checkpoints;
 mod help;
 mod mistakes;
@@ -7,11 +8,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use security::{CertificateFiles, ServerTls};
 use settings::{EXIT_USAGE, Exit, Stream, Verbosity};
 use shared::dataset::NameChoice;
 use shared::{BlockColumns, Initialisation, Precision, ScaleChoice};
 
 use super::*;
+use crate::access::Access;
 use crate::checkpoint::CheckpointEvery;
 
 /// What `coordinator` does with `arguments`.
@@ -20,6 +23,7 @@ fn run(arguments: &[&str]) -> Result<Command, Exit> {
         std::iter::once("coordinator")
             .chain(arguments.iter().copied())
             .map(OsString::from),
+        None,
     )
 }
 
@@ -72,6 +76,7 @@ fn defaults() -> TrainConfig {
             worker_timeout: Duration::from_secs(5),
             audit: 0.0,
         },
+        access: Access::default(),
         data: TrainingData::BuiltIn,
         scale: ScaleChoice::Auto,
         hidden: vec![20, 7, 5],
@@ -107,6 +112,16 @@ fn every_option_of_training_reaches_its_field() {
             worker_timeout: Duration::from_millis(500),
             audit: 0.25,
         },
+        access: Access {
+            tls: Some(ServerTls {
+                own: CertificateFiles {
+                    certificate: "c.pem".into(),
+                    key: "k.pem".into(),
+                },
+                ca: Some("ca.pem".into()),
+            }),
+            token: None,
+        },
         data: TrainingData::Files {
             train: "train.h5".into(),
             test: Some("test.h5".into()),
@@ -133,7 +148,8 @@ fn every_option_of_training_reaches_its_field() {
         }),
         verbosity: Verbosity::Verbose,
     };
-    let typed = "--workers 4 --min-workers 3 --worker-timeout 500ms --audit 0.25 --listen [::1]:0 --spawn --threads 2 --train train.h5 --test test.h5 --x-name images/x \
+    let typed = "--workers 4 --min-workers 3 --worker-timeout 500ms --audit 0.25 --listen [::1]:0 --spawn --threads 2 \
+                 --tls-cert c.pem --tls-key k.pem --tls-ca ca.pem --train train.h5 --test test.h5 --x-name images/x \
                  --y-name kinds --scale 1/255 --hidden 7 --init small --seed 4294967295 --precision f32 \
                  --learning-rate 1e-3 --iterations 10 --block-columns 8 --out run --resume run \
                  --checkpoint-every 5m --keep-checkpoints 7 --print-every 5 -v";
@@ -144,6 +160,9 @@ fn every_option_of_training_reaches_its_field() {
         listen = '[::1]:0'
         spawn = true
         threads = 2
+        tls-cert = 'c.pem'
+        tls-key = 'k.pem'
+        tls-ca = 'ca.pem'
         worker-timeout = '500ms'
         audit = 0.25
         train = 'train.h5'
@@ -190,7 +209,7 @@ fn addresses_to_listen_on_are_ipv4_ipv6_or_localhost() {
         ("[::]:65535", "[::]:65535"),
         ("localhost:7", "127.0.0.1:7"),
     ] {
-        match train(&["--listen", text]).fleet {
+        match train(&["--listen", text, "--insecure"]).fleet {
             Fleet::Remote { listen, .. } => assert_eq!(listen, address.parse().unwrap()),
             other => panic!("{other:?}"),
         }
@@ -305,6 +324,13 @@ fn the_other_subcommands_carry_what_they_need() {
             dir: PathBuf::from("a b")
         })
     );
+    assert_eq!(
+        run(&["certificates", "dir", "--host", "a.example", "10.0.0.1", "--host", "b"]),
+        Ok(Command::Certificates(CertificatesConfig {
+            dir: "dir".into(),
+            hosts: ["a.example", "10.0.0.1", "b"].map(str::to_owned).to_vec(),
+        }))
+    );
     assert_eq!(run(&["completions", "zsh"]), Ok(Command::Completions(Shell::Zsh)));
 }
 
@@ -314,13 +340,13 @@ fn paths_need_not_be_utf_8() {
     use std::os::unix::ffi::OsStringExt;
     let odd = || OsString::from_vec(b"caf\xe9.h5".to_vec());
     let arguments = ["coordinator".into(), "--train".into(), odd(), "--out".into(), odd()];
-    let Ok(Command::Train(config)) = parse(arguments) else {
+    let Ok(Command::Train(config)) = parse(arguments, None) else {
         panic!("no training run");
     };
     assert_eq!(config.out, Some(odd().into()));
     let arguments = ["coordinator".into(), "demo-data".into(), odd()];
-    assert_eq!(parse(arguments), Ok(Command::DemoData { dir: odd().into() }));
-    let exit = parse(["coordinator".into(), "--x-name".into(), odd()]).unwrap_err();
+    assert_eq!(parse(arguments, None), Ok(Command::DemoData { dir: odd().into() }));
+    let exit = parse(["coordinator".into(), "--x-name".into(), odd()], None).unwrap_err();
     assert_eq!(
         exit.text,
         "error: --x-name: found `caf\u{fffd}.h5`, which is not UTF-8, expected the name of a dataset in the file\n"
