@@ -219,8 +219,8 @@ async fn a_member_that_sends_an_impossible_sum_is_dismissed_by_name_and_the_run_
     }
 }
 
-/// The sums that a worker owes, by the oracle, as the messages of one iteration.
-fn sums_of(run: &wire::Run, blocks: LeafRange, parameters: &[u8], iteration: u64, sample: &Sample) -> Vec<Message> {
+/// The answers to a Compute, by the oracle.
+fn sums_of(run: &wire::Run, asked: &wire::Compute, parameters: &[u8], sample: &Sample) -> Vec<Message> {
     let sizes = run.layer_sizes.iter().map(|&n| n as usize).collect();
     let block_columns = BlockColumns::new(run.block_columns as usize).expect("blocks have columns");
     let tree = Tree::over_batch(run.columns as usize, block_columns).expect("the batch is small");
@@ -238,17 +238,18 @@ fn sums_of(run: &wire::Run, blocks: LeafRange, parameters: &[u8], iteration: u64
         scale: run.scale,
         tree: &tree,
     };
-    let chunk = |node: LeafRange| {
+    let chunk = |node: &wire::BlockRange| {
+        let node = LeafRange::new(node.first_block, node.end_block).expect("a node has blocks");
         let sums = node_sum(&parameters, batch, node).into_values();
         Message::Sum(wire::SumChunk {
-            iteration,
+            iteration: asked.iteration,
             first_block: node.first(),
             end_block: node.end(),
             offset: 0,
             data: sums.into_iter().flat_map(f64::to_le_bytes).collect(),
         })
     };
-    tree.maximal_nodes(blocks).into_iter().map(chunk).collect()
+    asked.nodes.iter().map(chunk).collect()
 }
 
 #[tokio::test]
@@ -258,16 +259,11 @@ async fn a_worker_made_with_an_ordinary_grpc_library_takes_part_with_the_same_bi
     let sample = Sample::bytes(64, 9, 31);
     let mut member = Stranger::connect(&cluster.address).await;
     member.say(hello(1, "foreign")).await;
-    let (mut run, mut blocks, mut labels, mut columns) = (None, None, Vec::new(), Vec::new());
-    let mut parameters = Vec::new();
+    let (mut run, mut labels, mut columns, mut parameters) = (None, Vec::new(), Vec::new(), Vec::new());
     loop {
         match member.hear().await.expect("the stream goes on until Finished") {
             Answer::Welcome(welcome) => run = welcome.run,
-            Answer::Assignment(assignment) => {
-                blocks = assignment
-                    .blocks
-                    .and_then(|range| LeafRange::new(range.first_block, range.end_block));
-            }
+            Answer::Assignment(assignment) => assert_eq!(assignment.blocks.len(), 1, "a new worker gets one range"),
             Answer::Labels(chunk) => labels.extend_from_slice(&chunk.data),
             Answer::Columns(chunk) => {
                 columns.extend_from_slice(&chunk.data);
@@ -276,19 +272,18 @@ async fn a_worker_made_with_an_ordinary_grpc_library_takes_part_with_the_same_bi
                 }
             }
             Answer::Parameters(chunk) => {
-                parameters.extend_from_slice(&chunk.data);
-                let (run, blocks) = (
-                    run.as_ref().expect("Welcome came first"),
-                    blocks.expect("there are blocks"),
-                );
-                // P of 9 features, 3 hidden units and 1 output.
-                if parameters.len() == 8 * (3 * 9 + 3 + 3 + 1) {
-                    for sums in sums_of(run, blocks, &parameters, chunk.iteration, &sample) {
-                        member.say(Some(sums)).await;
-                    }
+                if chunk.offset == 0 {
                     parameters.clear();
                 }
+                parameters.extend_from_slice(&chunk.data);
             }
+            Answer::Compute(asked) => {
+                let run = run.as_ref().expect("Welcome came first");
+                for sums in sums_of(run, &asked, &parameters, &sample) {
+                    member.say(Some(sums)).await;
+                }
+            }
+            Answer::Heartbeat(_) => member.say(Some(Message::Heartbeat(wire::Heartbeat {}))).await,
             Answer::Finished(_) => break,
             Answer::Dismissed(dismissed) => panic!("dismissed: {}", dismissed.explanation),
         }

@@ -16,12 +16,14 @@ use tonic_prost::ProstCodec;
 use tower_service::Service;
 
 use super::{Incoming, Link, Server, serve};
+use crate::access::Access;
 
 /// A server, and a connection to it.
 async fn server() -> (Server, Channel) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = serve(listener, std::future::pending()).await;
+    let entrance = Access::default().load().unwrap();
+    let server = serve(listener, entrance, std::future::pending()).await;
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     (server, endpoint.connect().await.unwrap())
 }
@@ -47,6 +49,7 @@ fn hello() -> wire::WorkerMessage {
         protocol_version: PROTOCOL_VERSION,
         name: "ordinary".to_owned(),
         threads: 1,
+        held: None,
     }))
 }
 

@@ -19,6 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
 use super::*;
+use crate::config::Access;
 
 type Answers = ReceiverStream<Result<wire::CoordinatorMessage, Status>>;
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -91,7 +92,10 @@ async fn connected(name: &str) -> Result<Connection, ConnectError> {
     let server = Server::builder().add_service(Echo);
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
     let name = name.to_owned();
-    connect(&address, Hello { name, threads: 1 }).await
+    let address = address.parse().unwrap();
+    let destination = Destination::load(address, &Access::default()).unwrap();
+    let (threads, held) = (1, None);
+    connect(&destination, Hello { name, threads, held }).await
 }
 
 #[tokio::test]

@@ -198,7 +198,7 @@ fn goes_on(iteration: u64) -> Action {
 }
 
 fn begins() -> Action {
-    Action::Report(Report::Begins)
+    Action::Report(Report::Begins { waiting: 0 })
 }
 
 fn repeated(late: u32, iteration: u64) -> Action {
