@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
-use proto::grpc::{self, IncomingBody, StreamError};
+use proto::grpc::{self, FramingError, IncomingBody, StreamError};
 use proto::{
     Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, Reason, SumChunk, WINDOW_BYTES, wire,
 };
@@ -225,6 +225,10 @@ impl From<MessageError> for Ended {
 impl From<StreamError> for Ended {
     fn from(error: StreamError) -> Self {
         match error {
+            // The line did that, and not the worker, which may come back.
+            StreamError::Garbled(error @ FramingError::Altered { .. }) => {
+                Self::Closed(format!("its stream broke ({error})"))
+            }
             StreamError::Garbled(error) => Self::Unintelligible {
                 reason: Reason::Misconduct,
                 explanation: format!("sent a garbled message: {error}"),

@@ -55,7 +55,10 @@ fn hello() -> wire::WorkerMessage {
 }
 
 fn message(message: to_coordinator::Message) -> wire::WorkerMessage {
-    wire::WorkerMessage { message: Some(message) }
+    wire::WorkerMessage {
+        checksum: None,
+        message: Some(message),
+    }
 }
 
 /// The worker that joins next.
@@ -157,8 +160,8 @@ async fn what_is_no_grpc_is_an_unsupported_media_type() {
     assert_eq!(response.status(), http::StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
-/// Field 1, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
-const HELLO: &str = "\0\0\0\0\x10\n\x0e\x08\x01\x12\x08ordinary\x18\x01";
+/// Field 2, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
+const HELLO: &str = "\0\0\0\0\x10\x12\x0e\x08\x01\x12\x08ordinary\x18\x01";
 
 /// Bytes that are no message, and what is said of them.
 const GARBLED: [(&str, &str); 4] = [
@@ -171,7 +174,7 @@ const GARBLED: [(&str, &str); 4] = [
         "found a message of 2130706432 bytes, expected at most 263168 bytes",
     ),
     (
-        "\0\0\0\0\x02\n\x7f",
+        "\0\0\0\0\x02\x12\x7f",
         "found a message that does not follow trainer.proto: ",
     ),
     ("\0\0\0\0\x09", "the stream ended within a message"),
@@ -210,6 +213,21 @@ async fn a_member_that_sends_a_garbled_message_has_erred_and_hears_its_dismissal
         drop(link);
         let dismissed = dismissal(&mut hears).await;
         assert_eq!(dismissed.explanation, "that was no message");
+    }
+}
+
+#[tokio::test]
+async fn a_member_whose_line_alters_a_message_is_lost_and_has_done_nothing_wrong() {
+    let (mut server, channel) = server().await;
+    // A message of nothing but a checksum, which should be 0.
+    let _hears = send_raw(&channel, format!("{HELLO}\0\0\0\0\x05\x0d\0\0\0\x01")).await;
+    joined(&mut server).await;
+    match server.incoming.recv().await {
+        Some(Incoming::Lost(_, found)) => assert_eq!(
+            found,
+            "its stream broke (found a message altered on its way: its checksum is 00000000, expected 01000000)"
+        ),
+        other => panic!("found {other:?}, expected Lost"),
     }
 }
 

@@ -130,7 +130,7 @@ fn headers(random: &mut Random) -> HeaderMap {
         }
         // What is no header does not get through HTTP/2.
         if let Ok(value) = HeaderValue::from_bytes(&value) {
-            headers.insert(HeaderName::from_static(*random.one_of::<&str>(&names)), value);
+            headers.insert(HeaderName::from_static(random.one_of::<&str>(&names)), value);
         }
     }
     headers
