@@ -232,7 +232,7 @@ impl TryFrom<wire::Run> for Run {
             .ok_or_else(|| {
                 field(
                     "layer_sizes",
-                    &format!("{:?}", run.layer_sizes),
+                    &sizes_text(&run.layer_sizes),
                     "n_0, …, n_L, the last one 1",
                 )
             })?;
@@ -258,6 +258,15 @@ impl TryFrom<wire::Run> for Run {
             data: digest("Run", "data_digest", &run.data_digest)?,
             worker_timeout: Duration::from_millis(run.worker_timeout_ms),
         })
+    }
+}
+
+/// A message has room for a hundred thousand sizes; an error has not.
+fn sizes_text(sizes: &[u64]) -> String {
+    const MOST: usize = 16;
+    match sizes.get(..MOST) {
+        Some(first) if sizes.len() > MOST => format!("{first:?} and {} more", sizes.len() - MOST),
+        _ => format!("{sizes:?}"),
     }
 }
 

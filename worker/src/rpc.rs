@@ -252,7 +252,7 @@ pub async fn next(incoming: &mut IncomingBody<wire::CoordinatorMessage>) -> Resu
     match incoming.message().await {
         Ok(Some(message)) => Ok(FromCoordinator::try_from(message)?),
         Ok(None) => Err(StreamEnd::Closed("it closed the stream".to_owned())),
-        Err(status) => Err(StreamEnd::Closed(format!("the stream broke ({})", status.message()))),
+        Err(error) => Err(StreamEnd::Closed(format!("the stream broke ({error})"))),
     }
 }
 

@@ -193,6 +193,21 @@ fn a_wrong_field_is_named_with_what_was_found_and_expected() {
 }
 
 #[test]
+fn an_error_about_many_layer_sizes_shows_the_first() {
+    let run = wire::Run {
+        layer_sizes: vec![0; 100_000],
+        precision: wire::Precision::F64.into(),
+        element_type: wire::ElementType::U8.into(),
+        ..wire::Run::default()
+    };
+    assert_eq!(
+        Run::try_from(run).unwrap_err().to_string(),
+        "Run.layer_sizes: found [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] and 99984 more, expected n_0, …, n_L, the \
+         last one 1"
+    );
+}
+
+#[test]
 fn a_run_that_cannot_be_is_refused() {
     let good = wire::Run {
         layer_sizes: vec![2, 1],

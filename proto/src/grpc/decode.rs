@@ -131,6 +131,13 @@ impl<M: Message + Default> Decoder<M> {
         Ok(Some(found))
     }
 
+    /// The bytes of memory that hold what has been received and not yet read. They follow what has come, never what a
+    /// length has announced.
+    pub fn memory(&self) -> usize {
+        let kept: usize = self.received.frames.iter().map(Bytes::len).sum();
+        kept + self.received.gathered.capacity()
+    }
+
     /// Checks that the stream may end here.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ mod encode;
 pub mod server;
 mod status;
 
-pub use body::{IncomingBody, OutgoingBody};
+pub use body::{IncomingBody, OutgoingBody, StreamError};
 pub use checksum::Checksum;
 pub use decode::{Decoder, FramingError};
 pub use encode::{Pieces, StreamMessage};
