@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use proto::{Held, Hello};
@@ -12,7 +11,7 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::compute::{self, Membership};
 use crate::error::WorkError;
-use crate::limits::MemoryLimit;
+use crate::limits::Resources;
 use crate::rpc::{self, ConnectError, Connection, Destination};
 use crate::session::Holdings;
 use crate::shell::{End, Shell, start_sending};
@@ -24,10 +23,8 @@ pub struct WorkSetup {
     pub destination: Destination,
     /// What people call this worker.
     pub name: String,
-    /// Threads that compute.
-    pub threads: NonZeroUsize,
-    /// How much memory may be used.
-    pub memory: MemoryLimit,
+    /// What it has for a run.
+    pub resources: Resources,
     /// How long to look for a coordinator that was lost.
     pub give_up_after: Duration,
 }
@@ -40,7 +37,7 @@ pub struct WorkSetup {
 /// [`WorkError`] if the work ends before.
 pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) -> Result<(), WorkError> {
     let (outcomes_sender, outcomes) = mpsc::unbounded_channel();
-    let orders = compute::start(setup.threads, outcomes_sender).map_err(WorkError::Threads)?;
+    let orders = compute::start(setup.resources.threads, outcomes_sender).map_err(WorkError::Threads)?;
     let work = async {
         let clock = Clock::start();
         let mut connection = match rpc::connect(&setup.destination, hello(&setup, None)).await {
@@ -52,6 +49,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
             connected => connected?,
         };
         let mut shell = Shell {
+            resources: setup.resources,
             clock,
             membership: Membership::default(),
             orders,
@@ -85,7 +83,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
 fn hello(setup: &WorkSetup, held: Option<&Holdings>) -> Hello {
     Hello {
         name: setup.name.clone(),
-        threads: u32::try_from(setup.threads.get()).unwrap_or(u32::MAX),
+        threads: u32::try_from(setup.resources.threads.get()).unwrap_or(u32::MAX),
         held: held.map(|held| Held {
             data: held.run.data,
             block_columns: held.run.block_columns,
