@@ -130,7 +130,9 @@ async fn tensors_go_to_and_fro_unchanged_and_the_servers_status_is_told() {
 #[tokio::test]
 async fn a_refusal_is_told_with_its_reason() {
     match connected("somebody else").await {
-        Err(ConnectError::NotACoordinator { reason, .. }) => assert_eq!(reason, "not you"),
+        Err(ConnectError::Refused {
+            reason, token: true, ..
+        }) => assert_eq!(reason, "not you"),
         other => panic!("found {other:?}, expected a refusal"),
     }
 }
