@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn the_largest_sizes_that_a_message_can_declare_are_refused_and_not_overflowed() {
         let m = shared::tree::MAX_LEAVES * 8;
-        let run = run(&[1 << 39, 1, 1], m);
+        let run = run(&[1 << 31, 1, 1], m);
         let all = BlockSet::new([run.tree.root()]);
         let limit = MemoryLimit(u64::MAX / 4);
         let nodes = vec![run.tree.root(); 60_000];

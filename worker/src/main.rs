@@ -9,7 +9,7 @@ use settings::Verbosity;
 use tracing_subscriber::EnvFilter;
 use worker::config::{Command, WorkConfig, parse};
 use worker::error::WorkError;
-use worker::limits::{MemoryLimit, Resources};
+use worker::limits::MemoryLimit;
 use worker::rpc::Destination;
 use worker::run::WorkSetup;
 use worker::stop::stop_signal;
@@ -52,10 +52,8 @@ fn work(config: WorkConfig) -> ExitCode {
     let setup = WorkSetup {
         destination,
         name,
-        resources: Resources {
-            threads,
-            memory: config.max_memory.unwrap_or_else(MemoryLimit::of_machine),
-        },
+        threads,
+        memory: config.max_memory.unwrap_or_else(MemoryLimit::of_machine),
         give_up_after: config.give_up_after,
     };
     let shutdown = shutdown(config.exit_when_stdin_closes);

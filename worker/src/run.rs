@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use proto::{Held, Hello};
@@ -11,7 +12,7 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::compute::{self, Membership};
 use crate::error::WorkError;
-use crate::limits::Resources;
+use crate::limits::{MemoryLimit, Resources};
 use crate::rpc::{self, ConnectError, Connection, Destination};
 use crate::session::Holdings;
 use crate::shell::{End, Shell, start_sending};
@@ -23,8 +24,10 @@ pub struct WorkSetup {
     pub destination: Destination,
     /// What people call this worker.
     pub name: String,
-    /// What it has for a run.
-    pub resources: Resources,
+    /// Threads that compute.
+    pub threads: NonZeroUsize,
+    /// How much memory may be used.
+    pub memory: MemoryLimit,
     /// How long to look for a coordinator that was lost.
     pub give_up_after: Duration,
 }
@@ -37,7 +40,7 @@ pub struct WorkSetup {
 /// [`WorkError`] if the work ends before.
 pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) -> Result<(), WorkError> {
     let (outcomes_sender, outcomes) = mpsc::unbounded_channel();
-    let orders = compute::start(setup.resources.threads, outcomes_sender).map_err(WorkError::Threads)?;
+    let orders = compute::start(setup.threads, outcomes_sender).map_err(WorkError::Threads)?;
     let work = async {
         let clock = Clock::start();
         let mut connection = match rpc::connect(&setup.destination, hello(&setup, None)).await {
@@ -48,8 +51,12 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
             }
             connected => connected?,
         };
+        let resources = Resources {
+            threads: setup.threads,
+            memory: setup.memory,
+        };
         let mut shell = Shell {
-            resources: setup.resources,
+            resources,
             clock,
             membership: Membership::default(),
             orders,
@@ -83,7 +90,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
 fn hello(setup: &WorkSetup, held: Option<&Holdings>) -> Hello {
     Hello {
         name: setup.name.clone(),
-        threads: u32::try_from(setup.resources.threads.get()).unwrap_or(u32::MAX),
+        threads: u32::try_from(setup.threads.get()).unwrap_or(u32::MAX),
         held: held.map(|held| Held {
             data: held.run.data,
             block_columns: held.run.block_columns,

@@ -3,11 +3,11 @@
 use super::*;
 
 fn shipments(actions: &[Action]) -> Vec<&Shipment> {
-    let shipment = |action| match action {
-        &Action::Hold(ref shipment) => Some(&**shipment),
+    let shipments = actions.iter().filter_map(|action| match action {
+        Action::Hold(shipment) => Some(&**shipment),
         _ => None,
-    };
-    actions.iter().filter_map(shipment).collect()
+    });
+    shipments.collect()
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn sums_that_have_no_room_are_refused_when_they_are_wanted() {
 fn sizes_beyond_every_computer_are_refused_and_not_overflowed() {
     let block_columns = BlockColumns::new(1 << 40).unwrap();
     let huge = Run {
-        sizes: LayerSizes::new(vec![1 << 39, 1]).unwrap(),
+        sizes: LayerSizes::new(vec![1 << 31, 1]).unwrap(),
         tree: Tree::over_batch(1 << 40, block_columns).unwrap(),
         block_columns,
         ..run()
