@@ -3,9 +3,18 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::tree::{MAX_LEAVES, PANEL_FEATURES};
+
 /// The most parameters a network may have: 2^40, 8 TiB in f64. A larger number is a mistake, and keeps every product
 /// of sizes far from overflow.
 pub const MAX_PARAMETERS: usize = 1 << 40;
+
+/// The most layers, the input included: far more than anyone trains. It bounds what each of them costs besides its
+/// parameters.
+pub const MAX_SIZES: usize = 4096;
+
+/// The most features, or units of a layer: 2^31. Sums over them are cut into at most [`MAX_LEAVES`] panels.
+pub const MAX_UNITS: usize = MAX_LEAVES * (PANEL_FEATURES / 2);
 
 /// n_0, …, n_L: at least two sizes, none of them zero, the last one 1.
 ///
@@ -24,11 +33,25 @@ pub enum LayerSizesError {
         /// How many there are.
         found: usize,
     },
+    /// More than [`MAX_SIZES`].
+    #[error("found {found} layer sizes, expected at most {MAX_SIZES}")]
+    TooDeep {
+        /// How many there are.
+        found: usize,
+    },
     /// A layer without units.
     #[error("layer {layer} has 0 units, expected at least 1")]
     Zero {
         /// Which layer; 0 is the input.
         layer: usize,
+    },
+    /// More than [`MAX_UNITS`].
+    #[error("layer {layer} has {found} units, expected at most {MAX_UNITS}")]
+    TooWide {
+        /// Which layer; 0 is the input.
+        layer: usize,
+        /// Its size.
+        found: usize,
     },
     /// An output layer of more than one unit.
     #[error("the last layer has {found} units, expected 1 (two classes, one sigmoid)")]
@@ -46,14 +69,20 @@ impl LayerSizes {
     ///
     /// # Errors
     ///
-    /// [`LayerSizesError`] if there are fewer than two, one is zero, the last is not 1, or the network would have more
-    /// than [`MAX_PARAMETERS`] parameters.
+    /// [`LayerSizesError`] if there are fewer than two or more than [`MAX_SIZES`], one is zero or above [`MAX_UNITS`],
+    /// the last is not 1, or the network would have more than [`MAX_PARAMETERS`] parameters.
     pub fn new(sizes: Vec<usize>) -> Result<Self, LayerSizesError> {
         if sizes.len() < 2 {
             return Err(LayerSizesError::TooFew { found: sizes.len() });
         }
+        if sizes.len() > MAX_SIZES {
+            return Err(LayerSizesError::TooDeep { found: sizes.len() });
+        }
         if let Some(layer) = sizes.iter().position(|&n| n == 0) {
             return Err(LayerSizesError::Zero { layer });
+        }
+        if let Some((layer, &found)) = sizes.iter().enumerate().find(|&(_, &n)| n > MAX_UNITS) {
+            return Err(LayerSizesError::TooWide { layer, found });
         }
         if let Some(&found) = sizes.last().filter(|&&n| n != 1) {
             return Err(LayerSizesError::Output { found });
@@ -131,6 +160,7 @@ impl fmt::Display for LayerSizes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Tree;
 
     #[test]
     fn the_flat_order_is_w1_b1_w2_b2_without_gaps() {
@@ -150,13 +180,34 @@ mod tests {
     }
 
     #[test]
+    fn the_widest_layer_can_be_cut_into_panels() {
+        let sizes = LayerSizes::new(vec![MAX_UNITS, 1]).unwrap();
+        assert!(Tree::over_inner_dimension(sizes.features()).leaves() <= MAX_LEAVES);
+        let (layer, found) = (1, MAX_UNITS + 1);
+        assert_eq!(
+            LayerSizes::new(vec![1, found, 1]),
+            Err(LayerSizesError::TooWide { layer, found })
+        );
+    }
+
+    #[test]
+    fn there_are_never_more_layers_than_the_limit() {
+        assert!(LayerSizes::new(vec![1; MAX_SIZES]).is_ok());
+        let found = MAX_SIZES + 1;
+        assert_eq!(LayerSizes::new(vec![1; found]), Err(LayerSizesError::TooDeep { found }));
+    }
+
+    #[test]
     fn impossible_sizes_are_refused_with_the_layer_at_fault() {
         assert_eq!(LayerSizes::new(vec![3]), Err(LayerSizesError::TooFew { found: 1 }));
         assert_eq!(LayerSizes::new(vec![3, 0, 1]), Err(LayerSizesError::Zero { layer: 1 }));
         assert_eq!(LayerSizes::new(vec![3, 2]), Err(LayerSizesError::Output { found: 2 }));
         assert_eq!(
             LayerSizes::new(vec![usize::MAX, usize::MAX, 1]),
-            Err(LayerSizesError::TooMany)
+            Err(LayerSizesError::TooWide {
+                layer: 0,
+                found: usize::MAX
+            })
         );
         assert_eq!(
             LayerSizes::new(vec![1 << 30, 1 << 30, 1]),

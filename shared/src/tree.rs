@@ -167,9 +167,9 @@ impl Tree {
     ///
     /// # Panics
     ///
-    /// If `n` is 0 or beyond 2^40: no layer has such a size (see [`crate::LayerSizes`]).
+    /// If `n` is 0 or beyond 2^31: no layer has such a size (see [`crate::LayerSizes`]).
     pub fn over_inner_dimension(n: usize) -> Self {
-        Self::new(n, PANEL_FEATURES).expect("layer sizes are within 1..=2^40")
+        Self::new(n, PANEL_FEATURES).expect("layer sizes are within 1..=2^31")
     }
 
     fn new(items: usize, leaf_items: usize) -> Result<Self, TreeError> {
@@ -177,14 +177,16 @@ impl Tree {
             return Err(TreeError::Empty);
         }
         // Halving stops as soon as a piece fits, so a leaf is a tile or more than about half of `leaf_items`.
-        if items.div_ceil(TILE.max(leaf_items / 2)) > MAX_LEAVES {
+        let most_leaves = items.div_ceil(TILE.max(leaf_items / 2));
+        if most_leaves > MAX_LEAVES {
             return Err(TreeError::TooMany { items, leaf_items });
         }
         let mut tree = Self {
             leaf_items,
-            bounds: vec![0],
-            joins: Vec::new(),
+            bounds: Vec::with_capacity(most_leaves + 1),
+            joins: Vec::with_capacity(most_leaves),
         };
+        tree.bounds.push(0);
         tree.halve(0..items);
         Ok(tree)
     }

@@ -113,6 +113,8 @@ impl Workbench {
     pub fn perform(&mut self, order: Order) -> Option<Outcome> {
         match (order, &mut self.0) {
             (Order::Start(run), held) => {
+                // What was held makes room first.
+                *held = None;
                 *held = Some(Held::new(&run));
                 None
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proto::{Dismissal, Reason};
 use shared::shard::ShardError;
 
+use crate::limits::TooLarge;
 use crate::rpc::ConnectError;
 use crate::session::Misconduct;
 use crate::stop::StopSignal;
@@ -33,7 +34,10 @@ pub enum WorkError {
     },
     /// The coordinator sent something that it should not have sent.
     #[error("the coordinator sent something impossible: {0}")]
-    Misconduct(#[from] Misconduct),
+    Misconduct(Misconduct),
+    /// The coordinator asks for more than this worker may do.
+    #[error(transparent)]
+    TooLarge(TooLarge),
     /// The coordinator sent a message that cannot be understood.
     #[error("the coordinator sent something unintelligible: {0}")]
     Unintelligible(proto::MessageError),
@@ -48,11 +52,22 @@ pub enum WorkError {
     Orphaned,
 }
 
+impl From<Misconduct> for WorkError {
+    fn from(misconduct: Misconduct) -> Self {
+        match misconduct {
+            // The coordinator cannot know how much memory there is here, so it is not to blame.
+            Misconduct::TooLarge(error) => Self::TooLarge(error),
+            misconduct => Self::Misconduct(misconduct),
+        }
+    }
+}
+
 impl WorkError {
     /// How it may be mended.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Connect(error) => error.hint(),
+            Self::TooLarge(error) => Some(error.hint()),
             Self::GaveUp { .. } => Some("a longer --give-up-after waits longer".to_owned()),
             Self::Dismissed(Dismissal {
                 reason: Reason::ProtocolVersion,

@@ -3,6 +3,8 @@
 //! The worker trusts the coordinator no more than it needs to: what is declared is added up here before anything of it
 //! is allocated.
 
+use std::num::NonZeroUsize;
+
 use proto::Run;
 use settings::Size;
 use shared::{BlockSet, LeafRange};
@@ -29,6 +31,15 @@ const TREE_COPIES: u128 = 5;
 
 /// The most columns that fill up a last tile.
 const TILE_PADDING: u128 = 7;
+
+/// What a worker has for a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// Threads that compute.
+    pub threads: NonZeroUsize,
+    /// How much memory may be used.
+    pub memory: MemoryLimit,
+}
 
 /// How much memory a worker may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +68,14 @@ impl MemoryLimit {
     /// [`TooLarge`] if it has not.
     pub fn check(self, demand: &Demand<'_>) -> Result<(), TooLarge> {
         let needed = demand.bytes();
-        if needed <= u128::from(self.0) {
+        // What passes can be addressed, so the sizes in it can be multiplied.
+        let limit = u128::from(self.0).min(usize::MAX as u128);
+        if needed <= limit {
             return Ok(());
         }
         Err(TooLarge {
             needed: Size(needed),
-            limit: Size(self.0.into()),
+            limit: Size(limit),
         })
     }
 }
@@ -84,16 +97,16 @@ impl TooLarge {
     }
 }
 
-/// What a coordinator asks of a worker. Its sizes may be any that a message can declare: adding them up allocates nothing
-/// and cannot overflow.
+/// What a coordinator asks of a worker. Its sizes may be any that a message can declare: adding them up allocates next to
+/// nothing and cannot overflow.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand<'a> {
     /// The run.
     pub run: &'a Run,
     /// The blocks to hold, those included that arrive. They are blocks of the run's tree.
     pub held: &'a BlockSet,
-    /// The blocks that arrive.
-    pub arriving: &'a BlockSet,
+    /// The blocks that arrive, and those that have arrived and are not laid out yet.
+    pub arriving: &'a [&'a BlockSet],
     /// The nodes whose sums are wanted at a time, nodes of the run's tree; `None` for the fewest that make up the blocks
     /// to hold.
     pub nodes: Option<&'a [LeafRange]>,
@@ -127,7 +140,8 @@ impl Demand<'_> {
             0 => 0,
             columns => columns as u128 + TILE_PADDING,
         };
-        let kept = columns(self.held) + ARRIVING_COPIES * columns(self.arriving);
+        let arriving: u128 = self.arriving.iter().map(|blocks| columns(blocks)).sum();
+        let kept = columns(self.held) + ARRIVING_COPIES * arriving;
         let (nodes, computed) = self.computed();
         let of_a_column = PASS_NUMBERS * units + 2 + 8 * self.threads as u128;
         BASE + PARAMETER_SETS * parameters * number
@@ -141,12 +155,12 @@ impl Demand<'_> {
     fn computed(&self) -> (u128, u128) {
         let tree = &self.run.tree;
         let padded = |node: &LeafRange| tree.items_of(*node).len() as u128 + TILE_PADDING;
+        let total = |(count, columns): (u128, u128), node: &LeafRange| (count + 1, columns + padded(node));
         match self.nodes {
-            Some(nodes) => (nodes.len() as u128, nodes.iter().map(padded).sum()),
+            Some(nodes) => nodes.iter().fold((0, 0), total),
             None => {
-                let ranges = self.held.ranges();
-                let nodes: usize = ranges.iter().map(|&range| tree.maximal_nodes(range).len()).sum();
-                (nodes as u128, ranges.iter().map(padded).sum())
+                let of_range = |so_far, &range: &LeafRange| tree.maximal_nodes(range).iter().fold(so_far, total);
+                self.held.ranges().iter().fold((0, 0), of_range)
             }
         }
     }
@@ -179,7 +193,7 @@ mod tests {
         BlockSet::new(LeafRange::new(first, end))
     }
 
-    fn demand<'a>(run: &'a Run, held: &'a BlockSet, arriving: &'a BlockSet) -> Demand<'a> {
+    fn demand<'a>(run: &'a Run, held: &'a BlockSet, arriving: &'a [&'a BlockSet]) -> Demand<'a> {
         Demand {
             run,
             held,
@@ -195,22 +209,23 @@ mod tests {
         let run = run(&[2, 3, 1], 64);
         let nothing = BlockSet::default();
         let always = BASE + 4 * 13 * 8 + 45 * 4;
-        assert_eq!(demand(&run, &nothing, &nothing).bytes(), always);
-        let (held, arriving) = (set(0, 3), set(1, 3));
-        // 48 columns are held and 32 of them arrive, each padded by 7; two nodes make the held ones up.
-        let kept = (55 + 3 * 39) * (2 * 2 + 1);
+        assert_eq!(demand(&run, &nothing, &[]).bytes(), always);
+        let (held, arriving, again) = (set(0, 3), set(1, 3), set(2, 3));
+        // 48 columns are held, 32 of them arrive, 16 of them again, each padded by 7; two nodes make the held ones up.
+        let kept = (55 + 3 * (39 + 23)) * (2 * 2 + 1);
         let sums = 2 * 2 * 14 * 8;
-        let passes = 55 * (3 * 4 + 2 + 8 * 2) * 8;
+        let passes = (39 + 23) * (3 * 4 + 2 + 8 * 2) * 8;
+        let arriving = [&arriving, &again];
         assert_eq!(demand(&run, &held, &arriving).bytes(), always + kept + sums + passes);
     }
 
     #[test]
     fn a_node_that_is_asked_for_again_and_again_counts_each_time() {
         let run = run(&[2, 3, 1], 64);
-        let (held, nothing) = (set(0, 4), BlockSet::default());
+        let held = set(0, 4);
         let bytes = |nodes: &[LeafRange]| {
             let nodes = Some(nodes);
-            let demand = demand(&run, &held, &nothing);
+            let demand = demand(&run, &held, &[]);
             Demand { nodes, ..demand }.bytes()
         };
         let root = LeafRange::new(0, 4).unwrap();
@@ -221,13 +236,13 @@ mod tests {
     #[test]
     fn the_largest_sizes_that_a_message_can_declare_are_refused_and_not_overflowed() {
         let m = shared::tree::MAX_LEAVES * 8;
-        let run = run(&[1 << 39, 1, 1], m);
+        let run = run(&[1 << 31, 1, 1], m);
         let all = BlockSet::new([run.tree.root()]);
         let limit = MemoryLimit(u64::MAX / 4);
         let nodes = vec![run.tree.root(); 60_000];
         let error = limit.check(&Demand {
             nodes: Some(&nodes),
-            ..demand(&run, &all, &all)
+            ..demand(&run, &all, &[&all])
         });
         assert!(error.is_err());
     }
@@ -236,7 +251,8 @@ mod tests {
     fn a_demand_is_refused_one_byte_above_the_limit_with_both_named() {
         let run = run(&[2, 3, 1], 64);
         let held = set(0, 4);
-        let demand = demand(&run, &held, &held);
+        let arriving = [&held];
+        let demand = demand(&run, &held, &arriving);
         let exact = u64::try_from(demand.bytes()).unwrap();
         assert_eq!(MemoryLimit(exact).check(&demand), Ok(()));
         let error = MemoryLimit(exact - 1).check(&demand).unwrap_err();

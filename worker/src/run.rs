@@ -11,7 +11,7 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::compute::{self, Membership};
 use crate::error::WorkError;
-use crate::limits::MemoryLimit;
+use crate::limits::{MemoryLimit, Resources};
 use crate::rpc::{self, ConnectError, Connection, Destination};
 use crate::session::Holdings;
 use crate::shell::{End, Shell, start_sending};
@@ -52,7 +52,12 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
             }
             connected => connected?,
         };
+        let resources = Resources {
+            threads: setup.threads,
+            memory: setup.memory,
+        };
         let mut shell = Shell {
+            resources,
             clock,
             membership: Membership::default(),
             orders,

@@ -14,6 +14,7 @@ use proto::{Dismissal, FromCoordinator, FromWorker, Run, TensorChunk, Welcome};
 use shared::ids::{Iteration, WorkerId};
 use shared::{BlockSet, Digest, LeafRange};
 
+use crate::limits::{Resources, TooLarge};
 use member::Member;
 
 /// Heartbeats in the time after which a silent coordinator counts as lost.
@@ -22,6 +23,7 @@ const HEARTBEATS: u32 = 4;
 /// A membership.
 #[derive(Clone, Debug)]
 pub struct Session {
+    resources: Resources,
     state: State,
     /// When something came from the coordinator last.
     heard: Duration,
@@ -131,16 +133,9 @@ pub enum Misconduct {
         /// The number of blocks.
         expected: usize,
     },
-    /// A shard larger than can be addressed.
-    #[error(
-        "found an assignment of {columns} columns of {features} numbers, which is more than a computer can address"
-    )]
-    TooLarge {
-        /// Columns.
-        columns: usize,
-        /// Numbers in each.
-        features: usize,
-    },
+    /// More work than there is memory for.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// A chunk that does not continue its tensor.
     #[error("found a wrong chunk of the {tensor}: {error}")]
     Chunk {
@@ -169,9 +164,10 @@ pub enum Misconduct {
 }
 
 impl Session {
-    /// A session that has said Hello and offered `held`, if anything.
-    pub fn joining(held: Option<Holdings>, now: Duration) -> Self {
+    /// A session of a worker with `resources` that has said Hello and offered `held`, if anything.
+    pub fn joining(resources: Resources, held: Option<Holdings>, now: Duration) -> Self {
         Self {
+            resources,
             state: State::Joining(held),
             heard: now,
             heartbeat: now,
@@ -182,7 +178,7 @@ impl Session {
     /// The columns that are held and laid out, if they can be counted on.
     pub fn holdings(self) -> Option<Holdings> {
         match self.state {
-            State::Member(member) if member.receiving.is_none() && member.unlaid == 0 => Some(Holdings {
+            State::Member(member) if member.receiving.is_none() && member.unlaid.is_empty() => Some(Holdings {
                 run: member.run,
                 blocks: member.held,
             }),
@@ -251,7 +247,7 @@ impl Session {
             (_, FromCoordinator::Dismissed(dismissal)) => Ok(vec![Action::Leave(dismissal)]),
             (State::Joining(held), FromCoordinator::Welcome(welcome)) => {
                 let held = held.take();
-                Ok(self.welcome(welcome, held))
+                self.welcome(welcome, held)
             }
             (State::Member(member), message) => member.message(message),
             (state, message) => Err(Misconduct::Unexpected {
@@ -261,7 +257,7 @@ impl Session {
         }
     }
 
-    fn welcome(&mut self, Welcome { worker, run }: Welcome, held: Option<Holdings>) -> Vec<Action> {
+    fn welcome(&mut self, Welcome { worker, run }: Welcome, held: Option<Holdings>) -> Result<Vec<Action>, Misconduct> {
         let counted_on = |held: &Holdings| {
             held.run.data == run.data && held.run.block_columns == run.block_columns && held.blocks.is_within(&run.tree)
         };
@@ -275,23 +271,24 @@ impl Session {
         let held = held.filter(counted_on);
         if held.as_ref().is_some_and(|held| !is_same(held)) {
             self.state = State::Ended;
-            return vec![Action::StartAfresh];
+            return Ok(vec![Action::StartAfresh]);
         }
         let keep_columns = held.is_some();
         let blocks = held.map(|held| held.blocks).unwrap_or_default();
-        self.state = State::Member(Box::new(Member::new(run.clone(), blocks)));
-        vec![Action::Join {
+        let member = Member::new(self.resources, run.clone(), blocks)?;
+        self.state = State::Member(Box::new(member));
+        Ok(vec![Action::Join {
             worker,
             run,
             keep_columns,
-        }]
+        }])
     }
 
     fn laid_out(&mut self) -> Vec<Action> {
         let State::Member(member) = &mut self.state else {
             return Vec::new();
         };
-        member.unlaid = member.unlaid.saturating_sub(1);
+        member.unlaid.pop_front();
         vec![Action::Send(FromWorker::Ready)]
     }
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::compute::{Membership, Order, Ordered, Outcome, store};
 use crate::error::WorkError;
+use crate::limits::Resources;
 use crate::rpc::{self, Connection, Outgoing, StreamEnd};
 use crate::session::{Action, Event, Holdings, Session};
 
@@ -62,6 +63,7 @@ pub(crate) fn start_sending(outgoing: Outgoing) -> mpsc::UnboundedSender<Send> {
 
 /// What the actions are performed with.
 pub(crate) struct Shell {
+    pub(crate) resources: Resources,
     pub(crate) clock: Clock,
     pub(crate) membership: Membership,
     pub(crate) orders: sync_mpsc::Sender<Ordered>,
@@ -103,7 +105,7 @@ impl Shell {
         self.membership.0 += 1;
         self.incoming = None;
         let mut incoming = connection.incoming;
-        let mut session = Session::joining(held.map(|held| *held), self.clock.now());
+        let mut session = Session::joining(self.resources, held.map(|held| *held), self.clock.now());
         let mut run: Option<Run> = None;
         loop {
             let event = tokio::select! {

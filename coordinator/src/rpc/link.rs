@@ -176,3 +176,30 @@ async fn send_shard(outgoing: &Outgoing, source: ShardSource, hold: BlockSet, mi
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::CHUNK_BYTES;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_reads_nothing_has_a_few_messages_under_way_and_the_rest_waits_as_it_was() {
+        const CHUNKS: usize = 3 * MESSAGES_UNDER_WAY;
+        let (outgoing, mut answers) = mpsc::channel(MESSAGES_UNDER_WAY);
+        let room = outgoing.clone();
+        let (link, _closed) = Link::start(outgoing);
+        link.send_parameters(Iteration(0), vec![0; CHUNKS * CHUNK_BYTES].into(), Precision::F64);
+        // What delivers ends only when all is delivered, so it runs until it has to wait.
+        while room.capacity() > 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(link);
+        drop(room);
+        for _ in 0..CHUNKS {
+            assert!(answers.len() <= MESSAGES_UNDER_WAY);
+            assert!(answers.recv().await.is_some());
+        }
+        assert!(answers.recv().await.is_none());
+    }
+}

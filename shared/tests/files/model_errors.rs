@@ -127,7 +127,7 @@ fn layer_sizes_that_are_wrong_are_named_with_what_was_expected() {
         "`layer_sizes`: the last layer has 2 units, expected 1 (two classes, one sigmoid)",
     );
     wrong(
-        |file| set(file, "layer_sizes", &[1_i64 << 40, 1 << 40, 1]),
+        |file| set(file, "layer_sizes", &[1_i64 << 30, 1 << 30, 1]),
         "`layer_sizes`: the network would have more than 1099511627776 parameters",
     );
     wrong(

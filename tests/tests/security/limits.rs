@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use proto::wire;
 use proto::wire::coordinator_message::Message as Answer;
+use tests::data::Sample;
+use tests::oracle::Training;
 use tests::processes::{LIMIT, Process};
+use tests::programs::Program;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::client::Grpc;
@@ -21,7 +24,7 @@ use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
-use super::{SECRET, Site};
+use super::{SECRET, Site, words};
 
 /// What HTTP/2 begins with: the preface and empty settings.
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -252,4 +255,28 @@ async fn health_is_told_to_everybody_and_reflection_to_those_with_the_token() {
     assert_eq!(ask(None).await, Err(Code::Unauthenticated));
     assert_eq!(ask(Some(SECRET)).await, Ok(()));
     site.assert_goes_on(coordinator, &address, &[site.token()]);
+}
+
+#[test]
+fn a_worker_refuses_work_that_is_too_large_for_it_and_another_one_does_it() {
+    let site = Site::new();
+    // 22,001 parameters in f64, four times, beside the 64 MiB of the program: 0.7 MiB too many.
+    let training = Training::new(&[2000], 5);
+    let mut arguments = training.arguments(&site.path("data.h5"));
+    arguments.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));
+    let coordinator = Process::start(Program::Coordinator, &words(&arguments));
+    let line = coordinator.wait_for_stderr("listening on ");
+    let address = line.split_once("listening on ").unwrap().1.trim();
+    let too_little = ["--max-memory", "64MiB"].map(str::to_owned).to_vec();
+    let worker = site.worker(address, &[too_little]).expect_code(2);
+    assert_eq!(
+        worker.stderr,
+        "error: found work that needs about 64.6 MiB of memory here, expected at most 64.0 MiB, the limit of \
+         --max-memory\n\
+         hint: raise --max-memory if this machine has more, or let more workers share the columns\n"
+    );
+    coordinator.wait_for_stderr("lost worker 0 (w)");
+    site.worker(address, &[]).expect_code(0);
+    let expected = training.expected_stdout(&Sample::bytes(64, 9, 31));
+    assert_eq!(coordinator.finish().expect_code(0).stdout, expected);
 }

@@ -1,6 +1,7 @@
 //! A worker's process: the real session and the real workbench. It does what `worker::run` does, with the world's time and
 //! connections in place of a clock and sockets.
 
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,10 +12,17 @@ use shared::{AnyParameters, Digest, LeafRange};
 use tests::random::Random;
 use worker::backoff::Backoff;
 use worker::compute::{Membership, Order, Outcome, Workbench, store};
+use worker::limits::{MemoryLimit, Resources};
 use worker::session::{Action, Event, Holdings, Session};
 
 use crate::network::{ConnectionId, Parcel};
 use crate::scenario::{Scenario, cut};
+
+/// What every worker has.
+const RESOURCES: Resources = Resources {
+    threads: NonZeroUsize::MIN,
+    memory: MemoryLimit(u64::MAX),
+};
 
 /// What a worker's process asks of the world.
 #[derive(Debug)]
@@ -118,7 +126,7 @@ impl Worker {
         self.incoming = None;
         self.run = None;
         self.sent.clear();
-        self.connected = Some((id, Session::joining(held, now)));
+        self.connected = Some((id, Session::joining(RESOURCES, held, now)));
         vec![Effect::Send(id, FromWorker::Hello(hello))]
     }
 

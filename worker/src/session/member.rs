@@ -1,20 +1,24 @@
 //! A member of a run: what it holds, and what it is asked for.
 
+use std::collections::VecDeque;
+
 use proto::tensor::{Inbox, check};
 use proto::{FromCoordinator, Run, TensorChunk};
 use shared::ids::Iteration;
 use shared::{BlockSet, LeafRange};
 
 use super::{Action, Misconduct, Shipment, name};
+use crate::limits::{Demand, Resources, TooLarge};
 
 /// A membership in a run.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
+    resources: Resources,
     pub(super) run: Run,
     /// What is held when all that was announced has arrived.
     pub(super) held: BlockSet,
-    /// What is not laid out yet.
-    pub(super) unlaid: usize,
+    /// The blocks of each shipment that is not laid out yet.
+    pub(super) unlaid: VecDeque<BlockSet>,
     pub(super) receiving: Option<Receiving>,
     /// The iteration whose parameters are held, or arrive.
     iteration: Option<Iteration>,
@@ -31,15 +35,36 @@ pub(super) struct Receiving {
 }
 
 impl Member {
-    pub(super) fn new(run: Run, held: BlockSet) -> Self {
-        Self {
+    /// A member of `run` that holds these blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`] if the network alone, or with the blocks, is too large.
+    pub(super) fn new(resources: Resources, run: Run, held: BlockSet) -> Result<Self, TooLarge> {
+        let member = Self {
+            resources,
             run,
             held,
-            unlaid: 0,
+            unlaid: VecDeque::new(),
             receiving: None,
             iteration: None,
             arrived: 0,
-        }
+        };
+        member.check_room(None)?;
+        Ok(member)
+    }
+
+    /// Checks that there is room for what is held and what arrives, and for the sums of `nodes`, or of what is held.
+    fn check_room(&self, nodes: Option<&[LeafRange]>) -> Result<(), TooLarge> {
+        let receiving = self.receiving.as_ref().map(|receiving| &receiving.blocks);
+        let arriving: Vec<_> = self.unlaid.iter().chain(receiving).collect();
+        self.resources.memory.check(&Demand {
+            run: &self.run,
+            held: &self.held,
+            arriving: &arriving,
+            nodes,
+            threads: self.resources.threads.get(),
+        })
     }
 
     pub(super) fn message(&mut self, message: FromCoordinator) -> Result<Vec<Action>, Misconduct> {
@@ -81,7 +106,8 @@ impl Member {
         let missing = blocks.difference(&self.held);
         let mut actions = vec![Action::Retain(blocks.clone())];
         self.held = blocks;
-        self.receiving = Some(Receiving::new(&self.run, missing)?);
+        self.receiving = Some(Receiving::new(&self.run, missing));
+        self.check_room(None)?;
         actions.extend(self.hold_if_complete());
         Ok(actions)
     }
@@ -96,7 +122,7 @@ impl Member {
         else {
             return Vec::new();
         };
-        self.unlaid += 1;
+        self.unlaid.push_back(blocks.clone());
         vec![Action::Hold(Box::new(Shipment {
             blocks,
             columns,
@@ -141,7 +167,10 @@ impl Member {
             .find(|&&node| !(arrived.contains(node) && self.run.tree.is_node(node)));
         match wrong {
             Some(&node) => Err(Misconduct::Node(node)),
-            None => Ok(vec![Action::Compute(iteration, nodes)]),
+            None => {
+                self.check_room(Some(&nodes))?;
+                Ok(vec![Action::Compute(iteration, nodes)])
+            }
         }
     }
 }
@@ -154,16 +183,16 @@ fn unassigned(found: &'static str) -> Misconduct {
 }
 
 impl Receiving {
-    fn new(run: &Run, blocks: BlockSet) -> Result<Self, Misconduct> {
-        let (columns, features) = (blocks.columns(&run.tree), run.sizes.features());
-        let numbers = columns
-            .checked_mul(features)
-            .ok_or(Misconduct::TooLarge { columns, features })?;
-        Ok(Self {
+    /// Nothing has arrived, so nothing is allocated.
+    fn new(run: &Run, blocks: BlockSet) -> Self {
+        let columns = blocks.columns(&run.tree);
+        // A product that cannot be addressed is refused before any of it arrives.
+        let numbers = columns.saturating_mul(run.sizes.features());
+        Self {
             blocks,
             columns: Inbox::new(numbers, run.element_type.bytes()),
             labels: Inbox::new(columns, 1),
-        })
+        }
     }
 }
 

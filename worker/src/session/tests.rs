@@ -1,11 +1,15 @@
 //! Every transition, as literal messages, times and actions.
 
 mod columns;
+mod limits;
 mod membership;
 mod misconduct;
 mod sums;
 
+use std::num::NonZeroUsize;
+
 use super::*;
+use crate::limits::MemoryLimit;
 use bytes::Bytes;
 use proto::Reason;
 use shared::{BlockColumns, ElementType, LayerSizes, Precision, Tree};
@@ -24,6 +28,13 @@ fn run() -> Run {
         iterations: 10,
         data: Digest::from_bytes([7; 32]),
         worker_timeout: Duration::from_secs(4),
+    }
+}
+
+fn resources() -> Resources {
+    Resources {
+        threads: NonZeroUsize::MIN,
+        memory: MemoryLimit(1 << 30),
     }
 }
 
@@ -93,7 +104,7 @@ fn say(session: &mut Session, message: FromCoordinator) -> Result<Vec<Action>, M
 }
 
 fn joining() -> Session {
-    Session::joining(None, at(1.0))
+    Session::joining(resources(), None, at(1.0))
 }
 
 fn member() -> Session {

@@ -13,7 +13,7 @@ fn joined(run: Run, keep_columns: bool) -> Vec<Action> {
 
 /// What a worker that offered all blocks does when it is welcome to `run`, and what it holds then.
 fn welcomed(run: Run) -> (Vec<Action>, Option<BlockSet>) {
-    let mut session = Session::joining(Some(holding(&[(0, 3)])), at(1.0));
+    let mut session = Session::joining(resources(), Some(holding(&[(0, 3)])), at(1.0));
     let actions = say(&mut session, welcome_to(run)).unwrap();
     (actions, session.holdings().map(|held| held.blocks))
 }
@@ -92,12 +92,15 @@ fn what_is_held_when_the_stream_is_lost_is_what_is_laid_out() {
     assert_eq!(held(ready()), Some(blocks(&[(1, 3)])));
     // A second loss before the coordinator has answered costs nothing.
     let offered = Some(holding(&[(0, 1)]));
-    assert_eq!(held(Session::joining(offered, at(1.0))), Some(blocks(&[(0, 1)])));
+    assert_eq!(
+        held(Session::joining(resources(), offered, at(1.0))),
+        Some(blocks(&[(0, 1)]))
+    );
 }
 
 #[test]
 fn a_worker_that_is_back_computes_with_the_columns_it_kept() {
-    let mut session = Session::joining(Some(holding(&[(0, 2)])), at(1.0));
+    let mut session = Session::joining(resources(), Some(holding(&[(0, 2)])), at(1.0));
     say(&mut session, welcome_to(run())).unwrap();
     say(&mut session, parameters(5, 0, 12)).unwrap();
     let expected = vec![Action::Compute(Iteration(5), vec![node(0, 2)])];

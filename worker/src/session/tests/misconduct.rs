@@ -51,23 +51,6 @@ fn blocks_that_the_batch_does_not_have_cannot_be_assigned() {
 }
 
 #[test]
-fn more_columns_than_can_be_addressed_cannot_be_assigned() {
-    let block_columns = BlockColumns::new(1 << 40).unwrap();
-    let huge = Run {
-        sizes: LayerSizes::new(vec![1 << 39, 1]).unwrap(),
-        tree: Tree::over_batch(1 << 40, block_columns).unwrap(),
-        block_columns,
-        ..run()
-    };
-    let mut session = joining();
-    say(&mut session, welcome_to(huge)).unwrap();
-    assert_eq!(
-        refused(session, assignment(&[(0, 1)])),
-        "found an assignment of 1099511627776 columns of 549755813888 numbers, which is more than a computer can address"
-    );
-}
-
-#[test]
 fn an_assignment_does_not_come_before_the_columns_of_the_last() {
     assert_eq!(
         refused(receiving(), assignment(&[(0, 1)])),

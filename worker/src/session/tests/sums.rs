@@ -17,7 +17,7 @@ fn parameters_are_stored_chunk_by_chunk_and_announced_when_complete() {
 
 #[test]
 fn sums_are_computed_as_often_as_they_are_wanted_in_one_iteration() {
-    let mut session = Session::joining(Some(holding(&[(0, 3)])), at(1.0));
+    let mut session = Session::joining(resources(), Some(holding(&[(0, 3)])), at(1.0));
     say(&mut session, welcome_to(run())).unwrap();
     say(&mut session, parameters(4, 0, 12)).unwrap();
     for nodes in [vec![(0, 2), (2, 3)], vec![(0, 3)], vec![(0, 1)]] {
