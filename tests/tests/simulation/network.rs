@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proto::{FromCoordinator, FromWorker};
+use proto::{FromCoordinator, FromWorker, MessageError, wire};
 use tests::random::Random;
 
 /// The number of a connection. No two of a world are alike.
@@ -25,6 +25,21 @@ pub enum Parcel {
     FromCoordinator(FromCoordinator),
     /// The other end has closed the connection, or it broke.
     Closed,
+}
+
+impl Parcel {
+    /// The same after a trip over the wire.
+    pub fn over_the_wire(self) -> Result<Self, MessageError> {
+        Ok(match self {
+            Self::FromWorker(message) => {
+                Self::FromWorker(FromWorker::try_from(wire::WorkerMessage::from(message))?)
+            }
+            Self::FromCoordinator(message) => {
+                Self::FromCoordinator(FromCoordinator::try_from(wire::CoordinatorMessage::from(message))?)
+            }
+            Self::Closed => Self::Closed,
+        })
+    }
 }
 
 /// Something on its way.
@@ -175,6 +190,17 @@ impl Network {
         let connection = self.connections.get_mut(&id)?;
         connection.lane(by).state = LaneState::Over;
         self.send(id, by.other(), Parcel::Closed, now, random)
+    }
+
+    /// The coordinator closes the connection. It still hears what was said to it before the news is there.
+    pub fn hang_up(&mut self, id: ConnectionId, now: Duration, random: &mut Random) -> Option<Delivery> {
+        self.send(id, Side::Worker, Parcel::Closed, now, random)
+    }
+
+    /// All connections on which the coordinator still listens.
+    pub fn heard(&self) -> Vec<ConnectionId> {
+        let open = |(_, connection): &(&ConnectionId, &Connection)| connection.to_coordinator.state == LaneState::Open;
+        self.connections.iter().filter(open).map(|(&id, _)| id).collect()
     }
 
     /// Everything that is under way is lost. Of the two ends only `told` learn of it.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, Run, SumChunk};
+use proto::{Dismissal, FromWorker, Held, Hello, Reason, Run, SumChunk};
 use shared::ids::Iteration;
 use shared::{AnyParameters, Digest, LeafRange};
 use tests::random::Random;
@@ -29,8 +29,8 @@ pub enum Effect {
     Leave(Dismissal),
     /// The run is complete; the process ends.
     Finish(Digest),
-    /// It has sent numbers that are wrong.
-    Lied,
+    /// It is about to send wrong numbers.
+    Lie(Iteration, LeafRange, Lie),
 }
 
 /// What comes to a worker's process from within.
@@ -166,6 +166,15 @@ impl Worker {
         }
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it has sent sums of this iteration or a later one over this connection.
+    pub fn has_sent(&self, iteration: u64) -> bool {
+        self.sent.iter().any(|sum| sum.iteration.0 >= iteration)
+    }
+
     /// Says once more what it said of iterations before `iteration`.
     pub fn replay(&self, iteration: u64, random: &mut Random) -> Vec<Effect> {
         let Some(id) = self.connection() else {
@@ -270,7 +279,7 @@ impl Worker {
         for (node, sums) in nodes {
             let sums = match self.lie {
                 Some(lie) => {
-                    effects.push(Effect::Lied);
+                    effects.push(Effect::Lie(iteration, node, lie));
                     self.lie = (lie == Lie::Always).then_some(lie);
                     told_wrongly(lie, &sums, random)
                 }
@@ -316,9 +325,4 @@ fn told_wrongly(lie: Lie, sums: &Bytes, random: &mut Random) -> Bytes {
         }
     }
     wrong.into()
-}
-
-/// A message as it is after a trip over the wire.
-pub fn over_the_wire(message: FromCoordinator) -> Result<FromCoordinator, String> {
-    FromCoordinator::try_from(proto::wire::CoordinatorMessage::from(message)).map_err(|error| error.to_string())
 }
