@@ -50,7 +50,10 @@ impl World {
     }
 
     fn break_connection(&mut self, worker: usize) {
-        let connection = self.workers[worker].process.as_ref().and_then(|process| process.connection());
+        let connection = self.workers[worker]
+            .process
+            .as_ref()
+            .and_then(|process| process.connection());
         let Some(connection) = connection else {
             return;
         };
@@ -123,13 +126,21 @@ impl World {
     }
 
     fn repeat_old_answers(&mut self, worker: usize) {
-        let iteration = self.coordinator.process.as_ref().map_or(0, |process| process.iteration());
+        let iteration = self
+            .coordinator
+            .process
+            .as_ref()
+            .map_or(0, |process| process.iteration());
         self.struck("old answers repeated", Some(worker));
         self.worker_does(worker, |process, _, random| process.replay(iteration, random));
     }
 
     fn repeat_new_answers(&mut self, worker: usize) {
-        let iteration = self.coordinator.process.as_ref().map_or(0, |process| process.iteration());
+        let iteration = self
+            .coordinator
+            .process
+            .as_ref()
+            .map_or(0, |process| process.iteration());
         let process = self.workers[worker].process.as_ref();
         if !process.is_some_and(|process| process.has_sent(iteration)) {
             return;

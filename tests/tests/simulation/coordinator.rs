@@ -16,8 +16,8 @@ use shared::parameters::digest_of_le_bytes;
 use shared::{BlockSet, Parameters};
 
 use crate::invariants::Sight;
-use crate::observers::Observers;
 use crate::network::{ConnectionId, Parcel};
+use crate::observers::Observers;
 use crate::problem::LEARNING_RATE;
 use crate::scenario::{Scenario, cut};
 
@@ -51,7 +51,10 @@ pub enum Input {
     /// The compute thread has made an update.
     Updated,
     /// An attempt to write a checkpoint is over.
-    Written { updates: u64, saved: bool },
+    Written {
+        updates: u64,
+        saved: bool,
+    },
     StopRequested,
 }
 
@@ -254,13 +257,7 @@ impl Coordinator {
         effects.extend(self.links.get(&worker).map(|&link| Effect::Send(link, message)));
     }
 
-    fn broadcast(
-        &self,
-        iteration: Iteration,
-        to: &[WorkerId],
-        effects: &mut Vec<Effect>,
-        observers: &mut Observers,
-    ) {
+    fn broadcast(&self, iteration: Iteration, to: &[WorkerId], effects: &mut Vec<Effect>, observers: &mut Observers) {
         let (updates, parameters) = (iteration.0, &self.parameters);
         observers.see(&Sight::Parameters { updates, parameters });
         for &worker in to {
@@ -308,10 +305,7 @@ impl Coordinator {
         }
         let explanation = "the user stopped the run".to_owned();
         let reason = Reason::RunFailed;
-        self.tell_all(
-            &FromCoordinator::Dismissed(Dismissal { reason, explanation }),
-            effects,
-        );
+        self.tell_all(&FromCoordinator::Dismissed(Dismissal { reason, explanation }), effects);
         let checkpoint = Checkpoint {
             costs: self.costs.clone(),
             parameters: self.trainer.snapshot(),

@@ -1,9 +1,7 @@
 //! That the simulation finds what it is there to find, and that a seed is enough to see it again.
 
 use crate::chronicle;
-use crate::invariants::{
-    EVERY_BLOCK_ONCE, FULL_COVER, GOOD_CONDUCT, NOBODY_WAITS, ONE_STEP, ORACLE, Violation,
-};
+use crate::invariants::{EVERY_BLOCK_ONCE, FULL_COVER, GOOD_CONDUCT, NOBODY_WAITS, ONE_STEP, ORACLE, Violation};
 use crate::planted::Bug;
 
 /// The first of `seeds` seeds in whose run `bug` is noticed, and by which invariant.

@@ -99,7 +99,9 @@ fn number_in(variable: &str) -> Option<u64> {
 /// What is said of a seed whose run violates an invariant; the same again, and what happened last.
 fn complaint(seed: u64) -> String {
     let Chronicle { violation, trace, .. } = chronicle(seed, None, true);
-    let what = violation.map_or("the second time all is well".to_owned(), |violation| violation.to_string());
+    let what = violation.map_or("the second time all is well".to_owned(), |violation| {
+        violation.to_string()
+    });
     let last = trace.len().saturating_sub(LINES);
     format!(
         "{}\n\nseed {seed}: {what}\nto see it again: LOCKSTEP_SEED={seed} cargo test --release -p tests --test simulation \
@@ -131,7 +133,12 @@ fn every_run_is_complete_with_the_oracles_bits_whatever_happens() {
         failed.extend(violation.map(|_| seed));
     }
     if let Some(&first) = failed.first() {
-        panic!("{} of {:?} seeds failed: {failed:?}\n{}", failed.len(), seeds(), complaint(first));
+        panic!(
+            "{} of {:?} seeds failed: {failed:?}\n{}",
+            failed.len(),
+            seeds(),
+            complaint(first)
+        );
     }
     if seeds().end >= SEEDS {
         let never: Vec<_> = REACHED.iter().filter(|what| !tally.0.contains_key(*what)).collect();

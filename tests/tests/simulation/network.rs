@@ -31,9 +31,7 @@ impl Parcel {
     /// The same after a trip over the wire.
     pub fn over_the_wire(self) -> Result<Self, MessageError> {
         Ok(match self {
-            Self::FromWorker(message) => {
-                Self::FromWorker(FromWorker::try_from(wire::WorkerMessage::from(message))?)
-            }
+            Self::FromWorker(message) => Self::FromWorker(FromWorker::try_from(wire::WorkerMessage::from(message))?),
             Self::FromCoordinator(message) => {
                 Self::FromCoordinator(FromCoordinator::try_from(wire::CoordinatorMessage::from(message))?)
             }

@@ -95,7 +95,10 @@ impl Planted {
         }
         match self.bug {
             None => actions,
-            Some(bug) => actions.into_iter().flat_map(|action| self.action(bug, action)).collect(),
+            Some(bug) => actions
+                .into_iter()
+                .flat_map(|action| self.action(bug, action))
+                .collect(),
         }
     }
 
@@ -103,7 +106,9 @@ impl Planted {
         match (bug, action) {
             (Bug::CountsANodeTwice, Action::Update { iteration, mut sums }) => {
                 let half = |node| self.tree.halves(node).map(|(left, _)| left);
-                let again = sums.iter().find_map(|answers| Some((half(answers.node)?, answers.clone())));
+                let again = sums
+                    .iter()
+                    .find_map(|answers| Some((half(answers.node)?, answers.clone())));
                 if let Some((node, mut answers)) = again {
                     answers.node = node;
                     sums.push(answers);

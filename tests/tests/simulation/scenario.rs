@@ -95,7 +95,11 @@ impl Scenario {
             update_time: milliseconds(*random.one_of(&[0, 1, 40, 1500])),
             write_time: milliseconds(*random.one_of(&[1, 100, 2000])),
             latency: Duration::from_micros(*random.one_of(&[50, 1000, 30_000])),
-            strikes: if random.happens(1, 12) { 0 } else { random.between(1, 14) },
+            strikes: if random.happens(1, 12) {
+                0
+            } else {
+                random.between(1, 14)
+            },
             calm: *random.one_of(&[5, 30, 120]),
             liars,
             coordinator_falls: random.happens(1, 3),

@@ -166,10 +166,6 @@ impl Worker {
         }
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Whether it has sent sums of this iteration or a later one over this connection.
     pub fn has_sent(&self, iteration: u64) -> bool {
         self.sent.iter().any(|sum| sum.iteration.0 >= iteration)
@@ -254,7 +250,10 @@ impl Worker {
     /// as well be done at once.
     fn order(&mut self, order: Order, columns: usize, now: Duration, random: &mut Random) -> Vec<Effect> {
         let noise = 1.0 + random.share() * 0.3;
-        let takes = self.scenario.column_time.mul_f64(columns as f64 * self.slowness * noise);
+        let takes = self
+            .scenario
+            .column_time
+            .mul_f64(columns as f64 * self.slowness * noise);
         self.busy_until = self.busy_until.max(now) + takes;
         let outcome = self.bench.perform(order);
         let inner = outcome.map(|outcome| Inner::Outcome(self.membership, Box::new(outcome)));
@@ -265,12 +264,7 @@ impl Worker {
     }
 
     /// Sends sums in chunks. Those of one node come in order; different nodes may be mixed.
-    fn send_sums(
-        &mut self,
-        iteration: Iteration,
-        nodes: Vec<(LeafRange, Bytes)>,
-        random: &mut Random,
-    ) -> Vec<Effect> {
+    fn send_sums(&mut self, iteration: Iteration, nodes: Vec<(LeafRange, Bytes)>, random: &mut Random) -> Vec<Effect> {
         let Some(id) = self.connection() else {
             return Vec::new();
         };

@@ -170,8 +170,12 @@ impl World {
             .filter_map(|(index, worker)| Some((worker.running()?.next_deadline()?, index)))
             .min();
         let queued = self.queue.first_key_value().map(|(&(at, _), _)| at);
-        let Some(at) = [coordinator, worker.map(|(at, _)| at), queued].into_iter().flatten().min() else {
-            return self.observers.see(&Sight::Stalls { who: "everyone" });
+        let Some(at) = [coordinator, worker.map(|(at, _)| at), queued]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
+            return self.observers.see(&Sight::Stalls);
         };
         let is_due = |time: Option<Duration>| time.is_some_and(|time| time <= at);
         self.now = self.now.max(at);
@@ -454,7 +458,10 @@ impl World {
                 if self.random.happens(1, 2) && self.is_overdue(worker) {
                     self.worker_does(worker, Worker::deadline_passed);
                 }
-                frozen.into_iter().flatten().for_each(|happening| self.happens(happening));
+                frozen
+                    .into_iter()
+                    .flatten()
+                    .for_each(|happening| self.happens(happening));
             }
             Relief::Start(worker) => {
                 if self.workers[worker].process.is_none() && !self.complete {
@@ -466,7 +473,10 @@ impl World {
                 if frozen.is_some() && self.random.happens(1, 2) {
                     self.coordinator_takes(Input::Deadline);
                 }
-                frozen.into_iter().flatten().for_each(|happening| self.happens(happening));
+                frozen
+                    .into_iter()
+                    .flatten()
+                    .for_each(|happening| self.happens(happening));
             }
             Relief::StartCoordinator => {
                 if self.coordinator.process.is_none() && !self.complete {
@@ -478,7 +488,9 @@ impl World {
 
     fn is_overdue(&self, worker: usize) -> bool {
         let process = self.workers[worker].process.as_ref();
-        process.and_then(Worker::next_deadline).is_some_and(|deadline| deadline <= self.now)
+        process
+            .and_then(Worker::next_deadline)
+            .is_some_and(|deadline| deadline <= self.now)
     }
 
     fn start_coordinator(&mut self) {
@@ -493,7 +505,9 @@ impl World {
     pub fn end_coordinator(&mut self) {
         (self.coordinator.process, self.coordinator.frozen) = (None, None);
         for connection in self.network.heard() {
-            let delivery = self.network.close(connection, Side::Coordinator, self.now, &mut self.random);
+            let delivery = self
+                .network
+                .close(connection, Side::Coordinator, self.now, &mut self.random);
             self.deliver(delivery);
         }
     }

@@ -30,7 +30,10 @@ impl Invariant for EveryBlockOnce {
         let mut counted = vec![0; self.tree.leaves()];
         for answers in sums {
             if !self.tree.is_node(answers.node) {
-                return Err(format!("found blocks {} in {iteration:?}, which are no node", answers.node));
+                return Err(format!(
+                    "found blocks {} in {iteration:?}, which are no node",
+                    answers.node
+                ));
             }
             answers.node.leaves().for_each(|block| counted[block] += 1);
         }

@@ -35,7 +35,9 @@ impl FullCover {
         let mut covered = vec![false; self.tree.leaves()];
         for NodeAnswers { node, workers } in sums {
             if workers.is_empty() {
-                return Err(format!("found blocks {node} in the update of {iteration:?} without an answer"));
+                return Err(format!(
+                    "found blocks {node} in the update of {iteration:?} without an answer"
+                ));
             }
             for &worker in workers {
                 let arrived = self.kept.get(&(*node, worker)).copied().unwrap_or_default();
@@ -47,7 +49,11 @@ impl FullCover {
                     ));
                 }
             }
-            covered.get_mut(node.leaves()).into_iter().flatten().for_each(|block| *block = true);
+            covered
+                .get_mut(node.leaves())
+                .into_iter()
+                .flatten()
+                .for_each(|block| *block = true);
         }
         self.kept.clear();
         self.next = iteration.next();

@@ -20,7 +20,9 @@ impl GoodConduct {
         match reason {
             Reason::Silence | Reason::RunFailed => Ok(()),
             Reason::Misconduct if self.wrongdoers.contains(name) => Ok(()),
-            _ => Err(format!("found {name} dismissed ({explanation}), which did nothing wrong")),
+            _ => Err(format!(
+                "found {name} dismissed ({explanation}), which did nothing wrong"
+            )),
         }
     }
 }

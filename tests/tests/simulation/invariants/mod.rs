@@ -66,7 +66,7 @@ pub enum Sight<'a> {
     /// Time has come to this, and something is going to happen.
     Continues { at: Duration },
     /// Nothing is ever going to happen again, although somebody waits.
-    Stalls { who: &'a str },
+    Stalls,
 }
 
 /// An invariant that does not hold.

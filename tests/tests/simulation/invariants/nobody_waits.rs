@@ -28,7 +28,7 @@ impl Invariant for NobodyWaits {
     fn see(&mut self, sight: &Sight<'_>) -> Result<(), String> {
         match sight {
             Sight::CalmsDown { at, patience } => self.until = Some(*at + *patience),
-            Sight::Stalls { who } => return Err(format!("found nothing that is going to happen, although {who} waits")),
+            Sight::Stalls => return Err("found nothing that is going to happen, although somebody waits".to_owned()),
             Sight::Continues { at } => {
                 self.at_once = if *at == self.now { self.at_once + 1 } else { 0 };
                 self.in_all += 1;

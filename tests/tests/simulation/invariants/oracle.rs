@@ -82,7 +82,9 @@ impl Oracle {
                 self.expect_costs(costs)?;
                 self.expect_parameters(expected as u64, parameters)
             }
-            Sight::Fails(how) => Err(format!("found a run that failed ({how}), expected one that is complete")),
+            Sight::Fails(how) => Err(format!(
+                "found a run that failed ({how}), expected one that is complete"
+            )),
             Sight::Hears { name, digest } => {
                 let parameters = self.problem.parameters.last().map(|bytes| &bytes[..]);
                 let expected = digest_of_le_bytes(&self.problem.run.sizes, parameters.unwrap_or_default());
