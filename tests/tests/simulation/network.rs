@@ -7,6 +7,8 @@ use std::time::Duration;
 use proto::{FromCoordinator, FromWorker, MessageError, wire};
 use tests::random::Random;
 
+use crate::scenario::MOST_LATENCIES;
+
 /// The number of a connection. No two of a world are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
@@ -52,7 +54,7 @@ pub struct Delivery {
 /// How it is between one worker and the coordinator.
 #[derive(Clone, Copy, Debug)]
 pub struct Weather {
-    /// The least time that a parcel takes; some take up to four times as long.
+    /// The least time that a parcel takes; some take up to [`MOST_LATENCIES`] times as long.
     pub latency: Duration,
     /// Whether nothing arrives until this is over.
     pub partitioned: bool,
@@ -138,7 +140,7 @@ impl Network {
         if lane.state != LaneState::Open {
             return None;
         }
-        let at = now + latency.mul_f64(1.0 + 3.0 * mostly_small(random.share()));
+        let at = now + latency.mul_f64(1.0 + f64::from(MOST_LATENCIES - 1) * mostly_small(random.share()));
         lane.last = at.max(lane.last + Duration::from_nanos(1));
         Some(Delivery {
             at: lane.last,

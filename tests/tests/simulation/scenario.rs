@@ -79,6 +79,7 @@ impl Scenario {
             1 => NonZeroU64::new(random.between(1, 5)).map(CheckpointEvery::Iterations),
             _ => Some(CheckpointEvery::Time(milliseconds(random.between(1, 3000)))),
         };
+        let latency = Duration::from_micros(*random.one_of(&[50, 1000, 30_000]));
         Self {
             problem: Problem::of(*random.one_of(&SIZES)),
             first,
@@ -87,14 +88,15 @@ impl Scenario {
             } else {
                 1
             },
-            worker_timeout: milliseconds(random.between(200, 5000)),
+            // Where messages take longer than the timeout, nobody could be a member for long.
+            worker_timeout: milliseconds(random.between(200, 5000)).max(latency * FARTHEST * MOST_LATENCIES * 3),
             audit: fraction.map(|fraction| Audit { fraction, seed }),
             checkpoints,
             chunk_bytes: 8 * random.between(2, 40) as usize,
             column_time: Duration::from_micros(*random.one_of(&[1, 20, 300])),
             update_time: milliseconds(*random.one_of(&[0, 1, 40, 1500])),
             write_time: milliseconds(*random.one_of(&[1, 100, 2000])),
-            latency: Duration::from_micros(*random.one_of(&[50, 1000, 30_000])),
+            latency,
             strikes: if random.happens(1, 12) {
                 0
             } else {
@@ -120,6 +122,9 @@ pub const SLOWEST: u32 = 12;
 
 /// How many times longer than the least time messages to some workers may take.
 pub const FARTHEST: u32 = 8;
+
+/// How many times longer than the least time a message may take.
+pub const MOST_LATENCIES: u32 = 4;
 
 pub fn milliseconds(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
