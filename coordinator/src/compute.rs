@@ -326,7 +326,9 @@ impl<T: Real> Trainer<T> {
                 levels.push(joined);
                 finite
             })
-            .reduce(|| true, |left, right| left & right);
+            .filter(|finite| !finite)
+            .count()
+            == 0;
         if !out.is_empty() {
             self.before = std::mem::replace(&mut self.sent, self.pool.encode(out));
         }

@@ -33,7 +33,10 @@ impl From<FromWorker> for wire::WorkerMessage {
             }),
             FromWorker::Heartbeat => Message::Heartbeat(wire::Heartbeat {}),
         };
-        Self { message: Some(message) }
+        Self {
+            checksum: None,
+            message: Some(message),
+        }
     }
 }
 
@@ -138,7 +141,10 @@ impl From<FromCoordinator> for wire::CoordinatorMessage {
                 explanation,
             }),
         };
-        Self { message: Some(message) }
+        Self {
+            checksum: None,
+            message: Some(message),
+        }
     }
 }
 

@@ -52,7 +52,10 @@ impl Stranger {
 
     async fn say(&self, message: Option<Message>) {
         self.says
-            .send(wire::WorkerMessage { message })
+            .send(wire::WorkerMessage {
+                checksum: None,
+                message,
+            })
             .await
             .expect("the stream is open");
     }

@@ -54,7 +54,10 @@ fn hello() -> wire::WorkerMessage {
 }
 
 fn message(message: to_coordinator::Message) -> wire::WorkerMessage {
-    wire::WorkerMessage { message: Some(message) }
+    wire::WorkerMessage {
+        checksum: None,
+        message: Some(message),
+    }
 }
 
 /// The worker that joins next.
@@ -159,8 +162,8 @@ async fn what_is_no_grpc_is_an_unsupported_media_type() {
 #[tokio::test]
 async fn bytes_that_are_no_message_end_the_stream_with_the_reason() {
     let (mut server, channel) = server().await;
-    // Field 1, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
-    let hello = "\0\0\0\0\x10\n\x0e\x08\x01\x12\x08ordinary\x18\x01";
+    // Field 2, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
+    let hello = "\0\0\0\0\x10\x12\x0e\x08\x01\x12\x08ordinary\x18\x01";
     for (nonsense, reason) in [
         (
             "\x01\0\0\0\x05",
@@ -171,7 +174,7 @@ async fn bytes_that_are_no_message_end_the_stream_with_the_reason() {
             "found a message of 2130706432 bytes, expected at most 263168 bytes",
         ),
         (
-            "\0\0\0\0\x02\n\x7f",
+            "\0\0\0\0\x02\x12\x7f",
             "found a message that does not follow trainer.proto: ",
         ),
         ("\0\0\0\0\x09", "the stream ended within a message"),

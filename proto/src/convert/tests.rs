@@ -134,9 +134,12 @@ proptest! {
 }
 
 fn refused(message: to_coordinator::Message) -> String {
-    FromWorker::try_from(wire::WorkerMessage { message: Some(message) })
-        .unwrap_err()
-        .to_string()
+    FromWorker::try_from(wire::WorkerMessage {
+        checksum: None,
+        message: Some(message),
+    })
+    .unwrap_err()
+    .to_string()
 }
 
 #[test]
@@ -181,7 +184,11 @@ fn a_wrong_field_is_named_with_what_was_found_and_expected() {
         refused(sum(0, 1, &[])),
         "SumChunk.data: found 0 bytes, expected 1 to 262144 bytes"
     );
-    let empty = FromWorker::try_from(wire::WorkerMessage { message: None }).unwrap_err();
+    let empty = FromWorker::try_from(wire::WorkerMessage {
+        checksum: None,
+        message: None,
+    })
+    .unwrap_err();
     assert_eq!(empty.to_string(), "WorkerMessage.message is missing");
 }
 

@@ -11,6 +11,7 @@
 //! [`client`] and [`server`] are the two ends of the one method that there is.
 
 mod body;
+mod checksum;
 pub mod client;
 mod decode;
 mod encode;
@@ -18,6 +19,7 @@ pub mod server;
 mod status;
 
 pub use body::{IncomingBody, OutgoingBody};
+pub use checksum::Checksum;
 pub use decode::{Decoder, FramingError};
 pub use encode::{Pieces, StreamMessage};
 

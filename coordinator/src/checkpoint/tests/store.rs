@@ -231,7 +231,7 @@ fn a_folder_without_a_good_checkpoint_is_an_error_that_says_so() {
     fs::write(run.join("checkpoints"), b"").unwrap();
     assert_eq!(
         text(&error()),
-        "checkpoints: cannot be read: Not a directory (os error 20)"
+        "found no checkpoints in checkpoints, expected at least 1"
     );
 }
 

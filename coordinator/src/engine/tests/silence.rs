@@ -14,6 +14,17 @@ fn deadlines(engine: &mut Engine, end: f64, heard: &[u32]) -> Vec<(f64, Vec<Acti
     deadlines
 }
 
+const SILENCE: &str = "nothing was heard of it for 5s";
+
+fn lost_by_silence(iteration: Option<u64>, worker: u32) -> Action {
+    Action::Report(Report::Lost {
+        worker: WorkerId(worker),
+        name: format!("w{worker}"),
+        iteration: iteration.map(Iteration),
+        reason: SILENCE.to_owned(),
+    })
+}
+
 #[test]
 fn members_get_a_sign_of_life_every_quarter_of_the_timeout() {
     let mut engine = preparing(config(2), 1);
@@ -36,7 +47,8 @@ fn a_worker_that_is_silent_for_the_timeout_is_dismissed_and_its_blocks_go_to_the
     );
     let silent = [
         Action::Heartbeat,
-        dismissed(1, Reason::Silence, "nothing was heard of it for 5s"),
+        lost_by_silence(Some(0), 1),
+        dismissed(1, Reason::Silence, SILENCE),
         assign(0, &[(0, 3)], &[(2, 3)]),
         compute(0, 0, &[(2, 3)]),
     ];
@@ -62,7 +74,7 @@ fn whatever_a_worker_says_is_a_sign_of_life() {
             "{says:?}: {later:?}"
         );
         let end = deadlines(&mut engine, 9.0, &[0]);
-        let dismissal = dismissed(1, Reason::Silence, "nothing was heard of it for 5s");
+        let dismissal = dismissed(1, Reason::Silence, SILENCE);
         assert!(
             end.iter().any(|(_, actions)| actions.contains(&dismissal)),
             "{says:?}: {end:?}"
@@ -77,7 +89,8 @@ fn while_workers_gather_the_place_of_a_silent_one_is_free_again() {
     deadlines(&mut engine, 5.9, &[]);
     let silent = [
         Action::Heartbeat,
-        dismissed(0, Reason::Silence, "nothing was heard of it for 5s"),
+        lost_by_silence(None, 0),
+        dismissed(0, Reason::Silence, SILENCE),
         gathering(0, 2),
     ];
     assert_eq!(deadlines(&mut engine, 6.0, &[]), [(6.0, silent.to_vec())]);
@@ -96,10 +109,11 @@ fn nobody_is_blamed_for_a_silence_in_which_this_process_was_stopped_itself() {
     );
     let silent = &deadlines(&mut engine, 65.0, &[0])[0].1;
     assert_eq!(
-        silent[..2],
+        silent[..3],
         [
             Action::Heartbeat,
-            dismissed(1, Reason::Silence, "nothing was heard of it for 5s")
+            lost_by_silence(Some(0), 1),
+            dismissed(1, Reason::Silence, SILENCE)
         ]
     );
 }
@@ -117,11 +131,12 @@ fn two_workers_that_fall_silent_together_are_dismissed_together_and_neither_inhe
     let mut engine = training(3);
     engine.handle(Event::DeadlinePassed, at(2.0));
     deadlines(&mut engine, 6.9, &[0]);
-    let why = "nothing was heard of it for 5s";
     let silent = [
         Action::Heartbeat,
-        dismissed(1, Reason::Silence, why),
-        dismissed(2, Reason::Silence, why),
+        lost_by_silence(Some(0), 1),
+        dismissed(1, Reason::Silence, SILENCE),
+        lost_by_silence(Some(0), 2),
+        dismissed(2, Reason::Silence, SILENCE),
         assign(0, &[(0, 2)], &[(1, 2)]),
         compute(0, 0, &[(1, 2)]),
         assign(0, &[(0, 3)], &[(2, 3)]),

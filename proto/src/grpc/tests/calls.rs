@@ -10,7 +10,7 @@ use http_body::{Body as HttpBody, Frame};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::{encoded, sum};
+use super::{encoded, sent, sum};
 use crate::MAX_MESSAGE_BYTES;
 use crate::grpc::{CONTENT_TYPE, TRAIN, client, server};
 use crate::wire::{self, coordinator_message as to_worker};
@@ -93,10 +93,10 @@ fn end_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Result<(), Status> {
 fn a_response_ends_with_a_status_and_a_request_without() {
     let empty = wire::CoordinatorMessage::default;
     let (data, end) = read(server::response(Messages(vec![empty()].into_iter())).into_body());
-    assert_eq!(data, encoded(&empty()));
+    assert_eq!(data, sent(empty()));
     assert_eq!(end.unwrap().unwrap().get("grpc-status").unwrap(), "0");
     let (data, end) = read(client::request(Messages(vec![sum(vec![1; 9])].into_iter())).into_body());
-    assert_eq!(data, encoded(&sum(vec![1; 9])));
+    assert_eq!(data, sent(sum(vec![1; 9])));
     assert!(end.is_none());
 }
 
@@ -107,6 +107,7 @@ fn a_message_that_is_too_long_ends_the_stream_with_an_error() {
         data: vec![0; MAX_MESSAGE_BYTES].into(),
     };
     let message = wire::CoordinatorMessage {
+        checksum: None,
         message: Some(to_worker::Message::Labels(chunk)),
     };
     let (data, end) = read(server::response(Messages(vec![message].into_iter())).into_body());

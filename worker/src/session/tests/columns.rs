@@ -3,10 +3,12 @@
 use super::*;
 
 fn shipments(actions: &[Action]) -> Vec<&Shipment> {
-    let shipment = |action| match action {
-        &Action::Hold(ref shipment) => Some(&**shipment),
-        _ => None,
-    };
+    fn shipment(action: &Action) -> Option<&Shipment> {
+        match action {
+            Action::Hold(shipment) => Some(shipment),
+            _ => None,
+        }
+    }
     actions.iter().filter_map(shipment).collect()
 }
 
