@@ -6,6 +6,8 @@
 //!   programs ──▶ processes ──▶ cluster   one coordinator and the workers that join it
 //!                    │
 //!                 results, observed      what they printed, and whether others are gone
+//!
+//!   random   numbers that a seed decides
 //! ```
 //!
 //! Nothing here waits for time to pass: every wait is for a condition, with a limit whose excess fails the test and shows

@@ -9,7 +9,7 @@ use worker::session::Action;
 use super::witness::Witness;
 use crate::fuzz::ensure;
 
-/// Runs that would take more memory are not computed with; the shell refuses them too, at a higher limit.
+/// Runs that would take more memory are not computed with; the session refuses them too, at a higher limit.
 const MOST_BYTES: u128 = 80 << 20;
 
 /// A worker's arithmetic.
@@ -31,7 +31,7 @@ impl Bench {
         let demand = Demand {
             run,
             held: witness.held(),
-            arriving: witness.held(),
+            arriving: &[witness.held()],
             nodes: None,
             threads: 2,
         };

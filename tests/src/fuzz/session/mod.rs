@@ -6,12 +6,14 @@ mod coordinator;
 mod witness;
 
 use std::cell::OnceCell;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use prost::Message;
 use proto::{FromCoordinator, Run, wire};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use shared::{BlockColumns, BlockSet, Digest, Tree};
+use worker::limits::{MemoryLimit, Resources};
 use worker::session::{Action, Event, Holdings, Session};
 
 use super::{Inputs, Target, ensure, messages, mutate};
@@ -19,6 +21,12 @@ use crate::random::Random;
 use bench::Bench;
 use coordinator::Coordinator;
 use witness::Witness;
+
+/// No limit: whatever is declared is the session's to bear, and the bench computes with what is small.
+const RESOURCES: Resources = Resources {
+    threads: NonZeroUsize::MIN,
+    memory: MemoryLimit(u64::MAX),
+};
 
 pub(super) const TARGET: Target = Target {
     name: "session",
@@ -79,7 +87,7 @@ impl<'a> Play<'a> {
             now,
             coordinator: Coordinator::new(&run, BlockSet::default()),
             run,
-            session: Session::joining(None, now),
+            session: Session::joining(RESOURCES, None, now),
             witness: Witness::new(None, now),
             bench: Bench::default(),
             laid_out: 0,
@@ -121,7 +129,7 @@ impl<'a> Play<'a> {
         }
         let known = held.clone().filter(recognised).map(|held| held.blocks);
         self.coordinator = Coordinator::new(&self.run, known.unwrap_or_default());
-        self.session = Session::joining(held.clone(), self.now);
+        self.session = Session::joining(RESOURCES, held.clone(), self.now);
         if held.is_none() {
             self.bench = Bench::default();
         }
