@@ -21,7 +21,7 @@ use member::Member;
 const HEARTBEATS: u32 = 4;
 
 /// How long the coordinator may take to answer Hello. Its own setting for silence comes with the answer.
-const WELCOME_WITHIN: Duration = Duration::from_secs(10);
+pub const WELCOME_WITHIN: Duration = Duration::from_secs(10);
 
 /// A membership.
 #[derive(Clone, Debug)]

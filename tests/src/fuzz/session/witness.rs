@@ -5,7 +5,7 @@ use std::time::Duration;
 use proto::{FromCoordinator, FromWorker, Run, TensorChunk};
 use shared::ids::Iteration;
 use shared::{BlockSet, LeafRange};
-use worker::session::{Action, Event, Holdings, Shipment};
+use worker::session::{Action, Event, Holdings, Shipment, WELCOME_WITHIN};
 
 use crate::fuzz::ensure;
 
@@ -121,7 +121,7 @@ impl Witness {
             (Action::GiveUp(_), Event::DeadlinePassed) => {
                 self.over = true;
                 let silence = now - self.heard;
-                let timeout = self.member()?.worker_timeout;
+                let timeout = self.run.as_ref().map_or(WELCOME_WITHIN, |run| run.worker_timeout);
                 ensure(silence >= timeout, || format!("heard of it {silence:?} ago"))
             }
             (Action::StartAfresh, Event::Message(FromCoordinator::Welcome(_))) => {
