@@ -10,6 +10,7 @@ use shared::{BlockColumns, BlockSet, Digest, ElementType, LayerSizes, LeafRange,
 
 use crate::error::MessageError;
 use crate::message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Run, SumChunk, TensorChunk, Welcome};
+use crate::text::printable;
 use crate::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
 use crate::{MAX_BLOCK_RANGES, MAX_CHUNK_BYTES, MAX_NAME_CHARACTERS, PROTOCOL_VERSION};
 
@@ -179,7 +180,7 @@ impl TryFrom<wire::CoordinatorMessage> for FromCoordinator {
             },
             Message::Dismissed(dismissed) => Self::Dismissed(Dismissal {
                 reason: dismissed.reason().into(),
-                explanation: dismissed.explanation,
+                explanation: printable(&dismissed.explanation),
             }),
         })
     }

@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 
 use proto::grpc::{self, FramingError, IncomingBody, StreamError};
 use proto::{
-    Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, Reason, SumChunk, WINDOW_BYTES, wire,
+    Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, Reason, SumChunk, WINDOW_BYTES,
+    printable, wire,
 };
 use shared::ids::WorkerId;
 use tokio::net::TcpListener;
@@ -233,7 +234,7 @@ impl From<StreamError> for Ended {
                 reason: Reason::Misconduct,
                 explanation: format!("sent a garbled message: {error}"),
             },
-            StreamError::Broken(status) => Self::Closed(format!("its stream broke ({})", status.message())),
+            StreamError::Broken(status) => Self::Closed(format!("its stream broke ({})", printable(status.message()))),
         }
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
                 digest: Digest::from_bytes(bytes),
             }
         }),
-        (prop::sample::select(reasons), ".*")
+        (prop::sample::select(reasons), "\\PC*")
             .prop_map(|(reason, explanation)| { FromCoordinator::Dismissed(Dismissal { reason, explanation }) }),
     ]
 }
@@ -246,4 +246,20 @@ fn a_run_that_cannot_be_is_refused() {
         "data_digest"
     );
     assert_eq!(refused(|run| run.worker_timeout_ms = 0), "worker_timeout_ms");
+}
+
+#[test]
+fn an_explanation_cannot_steer_the_terminal_it_is_printed_to() {
+    let dismissed = wire::Dismissed {
+        reason: wire::Reason::RunFailed.into(),
+        explanation: "\u{1b}[2Jgone".to_owned(),
+    };
+    let message = wire::CoordinatorMessage {
+        checksum: None,
+        message: Some(to_worker::Message::Dismissed(dismissed)),
+    };
+    let Ok(FromCoordinator::Dismissed(dismissal)) = FromCoordinator::try_from(message) else {
+        panic!("it is a dismissal");
+    };
+    assert_eq!(dismissal.explanation, "\u{fffd}[2Jgone");
 }

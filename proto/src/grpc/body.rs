@@ -15,6 +15,7 @@ use tonic::{Code, Status};
 use super::decode::{Decoder, FramingError};
 use super::encode::StreamMessage;
 use super::status;
+use crate::text::printable;
 
 /// Which end of the stream a body is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ pub enum StreamError {
     #[error(transparent)]
     Garbled(#[from] FramingError),
     /// The other end closed the stream with this status, or the connection broke.
-    #[error("{}", .0.message())]
+    #[error("{}", printable(.0.message()))]
     Broken(Status),
 }
 
