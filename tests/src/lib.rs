@@ -17,6 +17,7 @@ pub mod chaos;
 pub mod cluster;
 pub mod data;
 pub mod faults;
+pub mod foreign;
 pub mod fuzz;
 pub mod observed;
 pub mod oracle;
