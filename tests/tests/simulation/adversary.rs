@@ -43,6 +43,7 @@ impl World {
 
     fn struck(&mut self, how: &'static str, worker: Option<usize>) {
         self.observers.tally.count(how);
+        self.observers.see(&Sight::Strikes);
         self.note(|_| match worker {
             Some(worker) => format!("--- {how}: worker-{worker}"),
             None => format!("--- {how}"),

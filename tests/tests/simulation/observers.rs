@@ -40,7 +40,7 @@ impl Tally {
 
     fn see(&mut self, sight: &Sight<'_>) {
         let what = match sight {
-            Sight::Decides(action) => decided(action),
+            Sight::Decides(action) => return decided(action).into_iter().for_each(|what| self.count(what)),
             Sight::Begins { updates } if *updates > 0 => "resumed",
             Sight::Completes { .. } => "complete",
             Sight::Saves(_) => "state written",
@@ -52,8 +52,8 @@ impl Tally {
     }
 }
 
-fn decided(action: &Action) -> &'static str {
-    match action {
+fn decided(action: &Action) -> Option<&'static str> {
+    Some(match action {
         Action::Report(report) => match report {
             Report::Gathering { .. } => "gathering",
             Report::Begins { waiting: 0 } => "begun with all",
@@ -74,6 +74,6 @@ fn decided(action: &Action) -> &'static str {
         },
         Action::Update { sums, .. } if sums.iter().any(|answers| answers.workers.len() > 1) => "audited update",
         Action::Stop(_) => "stopped",
-        _ => "another decision",
-    }
+        _ => return None,
+    })
 }

@@ -1,5 +1,6 @@
 //! What a seed makes of a run: its size, its fleet, how fast everything is, and how much is going to happen to it.
 
+use std::fmt;
 use std::num::NonZeroU64;
 use std::rc::Rc;
 use std::time::Duration;
@@ -114,6 +115,26 @@ impl Scenario {
         let everything = self.column_time * size.tree.items() as u32 * SLOWEST;
         let iteration = everything * 2 + self.latency * FARTHEST * 40 + self.update_time;
         iteration * size.iterations as u32 + self.worker_timeout * 10 + Duration::from_secs(30)
+    }
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let run = &self.problem.run;
+        let (columns, blocks, iterations) = (run.tree.items(), run.tree.leaves(), run.iterations);
+        write!(
+            f,
+            "{columns} columns in {blocks} blocks, {iterations} iterations; {} workers to begin, {} to go on; worker timeout \
+             {:?}, latency {:?}, {:?} a column; audit {:?}, checkpoints {:?}; {} strikes",
+            self.first,
+            self.least,
+            self.worker_timeout,
+            self.latency,
+            self.column_time,
+            self.audit.map(|audit| audit.fraction),
+            self.checkpoints,
+            self.strikes
+        )
     }
 }
 

@@ -6,16 +6,13 @@ use std::time::Duration;
 
 use tests::random::Random;
 
-use crate::coordinator::{self, Checkpoint, Coordinator, Input};
+use crate::coordinator::{Checkpoint, Coordinator, Input};
 use crate::invariants::{Invariants, Sight, Violation};
 use crate::network::{ConnectionId, Delivery, Network, Parcel, Side};
 use crate::observers::{Observers, Tally};
 use crate::planted::{Bug, Planted};
-use crate::scenario::{FARTHEST, Scenario};
-use crate::worker::{self, Inner, Worker};
-
-/// How long dialling somebody takes who does not answer.
-const NO_ANSWER: Duration = Duration::from_secs(5);
+use crate::scenario::Scenario;
+use crate::worker::{Inner, Worker};
 
 /// Where a process may run.
 #[derive(Debug)]
@@ -85,14 +82,16 @@ pub struct World {
     pub disturbances: u64,
     queue: BTreeMap<(Duration, u64), Happening>,
     scheduled: u64,
-    disk: Option<Checkpoint>,
-    complete: bool,
+    /// The last state that the coordinator has written down.
+    pub disk: Option<Checkpoint>,
+    /// Whether the coordinator has said that the run is complete.
+    pub complete: bool,
     calm: bool,
     trace: Option<Vec<String>>,
 }
 
 impl<P> Machine<P> {
-    fn empty() -> Self {
+    pub fn empty() -> Self {
         Self {
             process: None,
             life: 0,
@@ -133,16 +132,11 @@ impl World {
             trace: traced.then(Vec::new),
             scenario,
         };
-        world.note(|world| format!("{:?}", world.scenario_in_short()));
+        world.note(|world| world.scenario.to_string());
         world.start_coordinator();
         let workers = world.scenario.first + world.random.below(2) as usize;
         (0..workers).for_each(|_| world.add_worker());
         world
-    }
-
-    fn scenario_in_short(&self) -> impl std::fmt::Debug + use<> {
-        let Scenario { first, least, .. } = *self.scenario;
-        (first, least, self.scenario.problem.run.tree.items())
     }
 
     /// Lets everything happen, until the run is over or an invariant does not hold.
@@ -210,7 +204,7 @@ impl World {
     }
 
     /// From now on nobody is disturbed, and there are workers enough.
-    fn calm_down(&mut self) {
+    pub fn calm_down(&mut self) {
         self.calm = true;
         let running = self.workers.iter().filter(|worker| worker.process.is_some()).count();
         if !self.complete {
@@ -288,143 +282,7 @@ impl World {
         }
     }
 
-    pub fn coordinator_takes(&mut self, input: Input) {
-        let Some(process) = &mut self.coordinator.process else {
-            return;
-        };
-        let effects = process.take(input, self.now, &mut self.observers);
-        self.coordinator_acts(effects);
-    }
-
-    fn coordinator_acts(&mut self, effects: Vec<coordinator::Effect>) {
-        use coordinator::Effect;
-        let life = self.coordinator.life;
-        for effect in effects {
-            match effect {
-                Effect::Send(connection, message) => {
-                    self.send(connection, Side::Worker, Parcel::FromCoordinator(message));
-                }
-                Effect::Close(connection) => {
-                    let delivery = self.network.hang_up(connection, self.now, &mut self.random);
-                    self.deliver(delivery);
-                }
-                Effect::Update => self.schedule(self.scenario.update_time, Happening::Updated { life }),
-                Effect::Write(checkpoint) => {
-                    let saved = !self.random.happens(1, 8);
-                    let written = Happening::Written {
-                        life,
-                        checkpoint,
-                        saved,
-                    };
-                    self.schedule(self.scenario.write_time, written);
-                }
-                Effect::Finish => {
-                    self.complete = true;
-                    self.end_coordinator();
-                    self.relieve_all();
-                    self.calm_down();
-                }
-                Effect::Stop(checkpoint) => {
-                    self.disk = Some(checkpoint);
-                    self.end_coordinator();
-                    let after = self.a_while();
-                    self.relieve_after(after, Relief::StartCoordinator);
-                }
-            }
-        }
-    }
-
-    /// A worker's process does something, if there is one.
-    pub fn worker_does(
-        &mut self,
-        worker: usize,
-        does: impl FnOnce(&mut Worker, Duration, &mut Random) -> Vec<worker::Effect>,
-    ) {
-        if let Some(process) = &mut self.workers[worker].process {
-            let effects = does(process, self.now, &mut self.random);
-            self.worker_acts(worker, effects);
-        }
-    }
-
-    fn worker_acts(&mut self, worker: usize, effects: Vec<worker::Effect>) {
-        use worker::Effect;
-        let life = self.workers[worker].life;
-        let name = &*name_of(worker);
-        for effect in effects {
-            match effect {
-                Effect::Send(connection, message) => {
-                    self.send(connection, Side::Coordinator, Parcel::FromWorker(message));
-                }
-                Effect::Close(connection) => {
-                    let delivery = self.network.close(connection, Side::Worker, self.now, &mut self.random);
-                    self.deliver(delivery);
-                }
-                Effect::Later(after, inner) => self.schedule(after, Happening::Within { worker, life, inner }),
-                Effect::Lie(iteration, node, lie) => {
-                    let lies = Sight::Lies {
-                        name,
-                        iteration,
-                        node,
-                        lie,
-                    };
-                    self.observers.see(&lies);
-                }
-                Effect::Refuse(what) => self.observers.see(&Sight::Refuses { name, what: &what }),
-                Effect::Leave(dismissal) => {
-                    let dismissal = &dismissal;
-                    self.observers.see(&Sight::Leaves { name, dismissal });
-                    self.end_worker(worker);
-                    let after = self.a_while();
-                    self.relieve_after(after, Relief::Start(worker));
-                }
-                Effect::Finish(digest) => {
-                    self.observers.see(&Sight::Hears { name, digest });
-                    self.end_worker(worker);
-                }
-            }
-        }
-    }
-
-    /// A worker calls the coordinator.
-    fn dial(&mut self, worker: usize) {
-        let weather = *self.network.weather(worker);
-        let trip = weather.latency * 2;
-        let fails_after = if weather.partitioned || self.coordinator.frozen.is_some() {
-            Some(NO_ANSWER)
-        } else {
-            self.coordinator.process.is_none().then_some(trip)
-        };
-        match fails_after {
-            Some(after) => self.worker_does(worker, |process, _, _| process.missed(after)),
-            None => {
-                let life = self.workers[worker].life;
-                self.schedule(trip, Happening::Answered { worker, life });
-            }
-        }
-    }
-
-    fn answered(&mut self, worker: usize) {
-        if self.coordinator.process.is_none() || self.network.weather(worker).partitioned {
-            return self.worker_does(worker, |process, _, _| process.missed(Duration::ZERO));
-        }
-        let connection = self.network.open(worker);
-        self.worker_does(worker, |process, now, _| process.reached(connection, now));
-    }
-
-    fn send(&mut self, connection: ConnectionId, to: Side, parcel: Parcel) {
-        let parcel = parcel.over_the_wire().expect("both ends send what can be understood");
-        let delivery = self.network.send(connection, to, parcel, self.now, &mut self.random);
-        self.deliver(delivery);
-    }
-
-    pub fn deliver(&mut self, deliveries: impl IntoIterator<Item = Delivery>) {
-        for delivery in deliveries {
-            let after = delivery.at.saturating_sub(self.now);
-            self.schedule(after, Happening::Delivery(delivery));
-        }
-    }
-
-    fn schedule(&mut self, after: Duration, happening: Happening) {
+    pub fn schedule(&mut self, after: Duration, happening: Happening) {
         self.scheduled += 1;
         self.queue.insert((self.now + after, self.scheduled), happening);
     }
@@ -435,7 +293,7 @@ impl World {
         self.schedule(after, Happening::Relief(relief));
     }
 
-    fn relieve_all(&mut self) {
+    pub fn relieve_all(&mut self) {
         for worker in 0..self.workers.len() {
             self.relieve(Relief::Heal(worker));
             self.relieve(Relief::Thaw(worker));
@@ -493,64 +351,12 @@ impl World {
             .is_some_and(|deadline| deadline <= self.now)
     }
 
-    fn start_coordinator(&mut self) {
-        self.coordinator.life += 1;
-        let disk = self.disk.clone();
-        let (process, effects) = Coordinator::start(&self.scenario, disk, self.now, &mut self.observers);
-        self.coordinator.process = Some(process);
-        self.coordinator_acts(effects);
-    }
-
-    /// The coordinator's process ends. What it has sent still arrives, and then the news.
-    pub fn end_coordinator(&mut self) {
-        (self.coordinator.process, self.coordinator.frozen) = (None, None);
-        for connection in self.network.heard() {
-            let delivery = self
-                .network
-                .close(connection, Side::Coordinator, self.now, &mut self.random);
-            self.deliver(delivery);
-        }
-    }
-
-    /// A worker that was never there before.
-    pub fn add_worker(&mut self) {
-        let distance = if self.random.happens(1, 4) { FARTHEST } else { 1 };
-        self.network.add_worker(self.scenario.latency * distance);
-        self.workers.push(Machine::empty());
-        self.start_worker(self.workers.len() - 1);
-    }
-
-    fn start_worker(&mut self, worker: usize) {
-        let (mut process, effects) = Worker::start(name_of(worker), Rc::clone(&self.scenario));
-        if self.random.happens(1, 4) {
-            process.slowness = 1.0 + self.random.share() * 5.0;
-        }
-        let machine = &mut self.workers[worker];
-        machine.life += 1;
-        machine.process = Some(process);
-        self.worker_acts(worker, effects);
-    }
-
-    /// A worker's process ends. What it has sent still arrives, and then the news.
-    pub fn end_worker(&mut self, worker: usize) {
-        let machine = &mut self.workers[worker];
-        machine.frozen = None;
-        if let Some(connection) = machine.process.take().and_then(|process| process.connection()) {
-            let delivery = self.network.close(connection, Side::Worker, self.now, &mut self.random);
-            self.deliver(delivery);
-        }
-    }
-
     pub fn note(&mut self, what: impl FnOnce(&Self) -> String) {
         if self.trace.is_some() {
             let line = format!("{:>12.6} s  {}", self.now.as_secs_f64(), what(self));
             self.trace.get_or_insert_default().push(line);
         }
     }
-}
-
-fn name_of(worker: usize) -> String {
-    format!("worker-{worker}")
 }
 
 /// A line that can be read.

@@ -1,8 +1,9 @@
-//! Nobody is dismissed for misconduct who has done nothing wrong, and no worker gets what its session does not expect.
+//! Nobody is dismissed for misconduct who has done nothing wrong, nobody is lost while nobody is disturbed, and no worker
+//! gets what its session does not expect.
 
 use std::collections::BTreeSet;
 
-use coordinator::engine::Action;
+use coordinator::engine::{Action, Report};
 use proto::{Dismissal, Reason};
 
 use super::{Invariant, Sight};
@@ -13,6 +14,8 @@ pub const GOOD_CONDUCT: &str = "nobody is blamed who did nothing wrong";
 pub struct GoodConduct {
     /// Workers that have sent wrong numbers, or an answer twice.
     wrongdoers: BTreeSet<String>,
+    /// Whether anybody was ever disturbed.
+    disturbed: bool,
 }
 
 impl GoodConduct {
@@ -37,6 +40,13 @@ impl Invariant for GoodConduct {
             Sight::Lies { name, .. } | Sight::Repeats { name } => {
                 self.wrongdoers.insert((*name).to_owned());
                 Ok(())
+            }
+            Sight::Strikes => {
+                self.disturbed = true;
+                Ok(())
+            }
+            Sight::Decides(Action::Report(Report::Lost { name, reason, .. })) if !self.disturbed => {
+                Err(format!("found {name} lost ({reason}), although nobody was disturbed"))
             }
             Sight::Decides(Action::Dismiss { name, dismissal, .. }) => self.dismissed(name, dismissal),
             Sight::Leaves { name, dismissal } => self.dismissed(name, dismissal),

@@ -61,6 +61,8 @@ pub enum Sight<'a> {
     },
     /// A worker sends what it has sent before in the same iteration.
     Repeats { name: &'a str },
+    /// Somebody is disturbed.
+    Strikes,
     /// Nobody is disturbed any more.
     CalmsDown { at: Duration, patience: Duration },
     /// Time has come to this, and something is going to happen.
