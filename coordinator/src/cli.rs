@@ -198,6 +198,10 @@ const FLEET: Group = Group {
             "As in `500ms`, `5s` or `2m`; at least 100ms. A worker whose connection breaks is given up at once. The \
                  result does not depend on this time.",
         ),
+        Setting::new("even-shards", Kind::Flag("no-even-shards"), "Shards do not follow speed").details(
+            "All workers get as many columns as the blocks allow, however fast they are, and nobody repeats what is \
+             late. For comparisons, and for workers that are known to be alike.",
+        ),
         Setting::new(
             "audit",
             Kind::Number("FRACTION"),

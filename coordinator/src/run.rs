@@ -49,6 +49,8 @@ pub struct RunSetup {
     pub costs: Vec<f64>,
     /// What is computed twice, if anything.
     pub audit: Option<Audit>,
+    /// Whether shards are equal whatever the workers' speeds, and late work is not repeated.
+    pub even_shards: bool,
     /// When to write down the state, and what writes it.
     pub checkpoints: Option<(CheckpointEvery, Writer)>,
 }
@@ -193,6 +195,7 @@ fn engine_config(setup: &RunSetup) -> EngineConfig {
             number_bytes: run.precision.bytes(),
         },
         worker_timeout: run.worker_timeout,
+        even_shards: setup.even_shards,
         audit: setup.audit,
         checkpoints: setup.checkpoints.as_ref().map(|(every, _)| *every),
     }

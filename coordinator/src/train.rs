@@ -269,6 +269,7 @@ where
         parameters: encoded,
         costs,
         audit: audit(config),
+        even_shards: matches!(config.fleet, Fleet::Remote { even_shards: true, .. }),
         checkpoints: checkpoints.map(write).transpose().map_err(TrainError::Threads)?,
     };
     let trained = run(setup, progress, stops).await?;

@@ -78,6 +78,8 @@ pub enum Fleet {
         worker_timeout: Duration,
         /// The share of blocks that a second worker computes as well, from 0 to 1.
         audit: f64,
+        /// Whether shards are equal whatever the workers' speeds, and late work is not repeated.
+        even_shards: bool,
     },
 }
 
@@ -171,11 +173,12 @@ fn fleet(reader: &mut Reader) -> Result<Fleet, Mistaken> {
     let threads = reader.threads("threads");
     let worker_timeout = reader.duration("worker-timeout", LEAST_WORKER_TIMEOUT);
     let audit = reader.read("audit", "a number from 0 to 1", fraction);
+    let even_shards = reader.flag("even-shards");
     let workers = NonZeroUsize::new(workers? as usize);
     let spawn = spawns(reader, workers, spawn?, threads);
     let min_workers = at_most_all(reader, min_workers?, workers);
     let (listen, worker_timeout, audit) = (listen?, worker_timeout?, audit?);
-    let (spawn, min_workers) = (spawn?, min_workers?);
+    let (spawn, min_workers, even_shards) = (spawn?, min_workers?, even_shards?);
     Ok(match workers {
         None => Fleet::InProcess { threads: threads? },
         Some(workers) => Fleet::Remote {
@@ -185,6 +188,7 @@ fn fleet(reader: &mut Reader) -> Result<Fleet, Mistaken> {
             spawn,
             worker_timeout,
             audit,
+            even_shards,
         },
     })
 }

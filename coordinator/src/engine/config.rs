@@ -33,6 +33,8 @@ pub struct EngineConfig {
     pub shape: SumShape,
     /// The silence after which a worker counts as lost.
     pub worker_timeout: Duration,
+    /// Whether shards are equal whatever the workers' speeds, and late work is not repeated.
+    pub even_shards: bool,
     /// What is computed twice, if anything.
     pub audit: Option<Audit>,
     /// When to write down the state.

@@ -232,12 +232,20 @@ impl Engine {
         self.roster.members().any(|(_, member)| member.is_idle())
     }
 
+    /// When late work is to be repeated, if it is.
+    pub(super) fn repeat_at(&self) -> Option<RunTime> {
+        match &self.phase {
+            Phase::Sums(round) if !self.config.even_shards => round.repeat_at(),
+            _ => None,
+        }
+    }
+
     /// Has idle workers repeat what is late; whichever answer comes first counts.
     pub(super) fn repeat_late_work(&mut self, now: RunTime) -> Vec<Action> {
         let Phase::Sums(round) = &self.phase else {
             return Vec::new();
         };
-        if round.repeat_at().is_none_or(|repeat_at| now < repeat_at) {
+        if self.repeat_at().is_none_or(|repeat_at| now < repeat_at) {
             return Vec::new();
         }
         let iteration = round.iteration;

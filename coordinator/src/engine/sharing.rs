@@ -21,8 +21,10 @@ use super::roster::Roster;
 const BYTES_PER_NANOSECOND: f64 = 0.1;
 
 /// The shards of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sharing {
+    /// Whether speeds are of no interest.
+    even: bool,
     now: Shares,
     /// Those that are being prepared.
     next: Option<Shares>,
@@ -36,6 +38,15 @@ struct Shares {
 }
 
 impl Sharing {
+    /// Nothing is shared out yet. `even` shards are as equal as the blocks allow, whatever the workers' speeds.
+    pub(super) fn new(even: bool) -> Self {
+        Self {
+            even,
+            now: Shares::default(),
+            next: None,
+        }
+    }
+
     /// The shards of the next iteration.
     pub(super) fn shards(&self) -> &BTreeMap<WorkerId, LeafRange> {
         &self.now.shards
@@ -95,7 +106,7 @@ impl Sharing {
             return (Vec::new(), false);
         }
         let newcomers = roster.workers().any(|worker| !self.now.among.contains(&worker));
-        if !newcomers && !could_gain(tree, roster, &self.now.shards) {
+        if !newcomers && (self.even || !could_gain(tree, roster, &self.now.shards)) {
             return (Vec::new(), false);
         }
         let next = self.shares(tree, roster, roster.workers().collect());
@@ -138,7 +149,7 @@ impl Sharing {
         ordered.sort_by_key(place);
         let known: Vec<_> = ordered
             .iter()
-            .map(|&worker| roster.get(worker).and_then(|m| m.slowness()))
+            .map(|&worker| roster.get(worker).filter(|_| !self.even)?.slowness())
             .collect();
         let mut sorted: Vec<_> = known.iter().copied().flatten().collect();
         sorted.sort_unstable();

@@ -66,7 +66,7 @@ impl Engine {
         };
         let mut engine = Self {
             roster: Roster::default(),
-            sharing: Sharing::default(),
+            sharing: Sharing::new(config.even_shards),
             phase,
             watch: Watch::new(config.worker_timeout, now),
             began: None,
@@ -96,7 +96,7 @@ impl Engine {
         let phase = match &self.phase {
             Phase::Over => return None,
             Phase::Preparing { until } => *until,
-            Phase::Sums(round) => round.repeat_at().filter(|_| self.has_idle_worker()),
+            Phase::Sums(_) => self.repeat_at().filter(|_| self.has_idle_worker()),
             _ => None,
         };
         let watch = self.watch.next_deadline(&self.roster);
@@ -203,7 +203,7 @@ impl Engine {
             if until.is_none_or(|until| now < until) {
                 return actions;
             }
-            self.sharing = Sharing::default();
+            self.sharing = Sharing::new(self.config.even_shards);
         }
         actions.push(Action::Report(Report::Begins { waiting }));
         actions.extend(self.begin(self.config.first, now));

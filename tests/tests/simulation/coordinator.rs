@@ -324,6 +324,7 @@ impl Coordinator {
 
 fn engine_config(scenario: &Scenario, run: &Run, updates: u64) -> EngineConfig {
     EngineConfig {
+        even_shards: false,
         fleet: FleetSize::Workers {
             first: scenario.first,
             least: scenario.least,

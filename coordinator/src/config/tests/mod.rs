@@ -75,6 +75,7 @@ fn defaults() -> TrainConfig {
             spawn: None,
             worker_timeout: Duration::from_secs(5),
             audit: 0.0,
+            even_shards: false,
         },
         access: Access::default(),
         data: TrainingData::BuiltIn,
@@ -111,6 +112,7 @@ fn every_option_of_training_reaches_its_field() {
             }),
             worker_timeout: Duration::from_millis(500),
             audit: 0.25,
+            even_shards: true,
         },
         access: Access {
             tls: Some(ServerTls {
@@ -148,7 +150,7 @@ fn every_option_of_training_reaches_its_field() {
         }),
         verbosity: Verbosity::Verbose,
     };
-    let typed = "--workers 4 --min-workers 3 --worker-timeout 500ms --audit 0.25 --listen [::1]:0 --spawn --threads 2 \
+    let typed = "--workers 4 --min-workers 3 --worker-timeout 500ms --audit 0.25 --even-shards --listen [::1]:0 --spawn --threads 2 \
                  --tls-cert c.pem --tls-key k.pem --tls-ca ca.pem --train train.h5 --test test.h5 --x-name images/x \
                  --y-name kinds --scale 1/255 --hidden 7 --init small --seed 4294967295 --precision f32 \
                  --learning-rate 1e-3 --iterations 10 --block-columns 8 --out run --resume run \
@@ -165,6 +167,7 @@ fn every_option_of_training_reaches_its_field() {
         tls-ca = 'ca.pem'
         worker-timeout = '500ms'
         audit = 0.25
+        even-shards = true
         train = 'train.h5'
         test = 'test.h5'
         x-name = 'images/x'

@@ -144,3 +144,18 @@ fn a_worker_that_is_behind_gets_work_of_this_iteration_when_it_has_answered_that
     ];
     assert_eq!(engine.handle(answer(1, 0, (2, 3)), at(4.3)), goes_on);
 }
+
+#[test]
+fn with_even_shards_nothing_is_repeated() {
+    let config = EngineConfig {
+        even_shards: true,
+        ..config(3)
+    };
+    let mut engine = training_with(config, 3);
+    engine.handle(answer(0, 0, (0, 1)), at(3.0));
+    engine.handle(answer(1, 0, (1, 2)), at(3.0));
+    engine.handle(heartbeat(2), at(3.0));
+    while let Some(now) = engine.next_deadline().filter(|&now| now < at(7.0)) {
+        assert_eq!(engine.handle(Event::DeadlinePassed, now), [Action::Heartbeat]);
+    }
+}

@@ -54,6 +54,7 @@ fn config(first: usize) -> EngineConfig {
             number_bytes: 8,
         },
         worker_timeout: Duration::from_secs(5),
+        even_shards: false,
         audit: None,
         checkpoints: None,
     }

@@ -24,6 +24,10 @@ impl<F: FnMut(u32) -> f64> Drive<F> {
             iterations,
             ..config_of_16_blocks(3)
         };
+        Self::of(config, seconds_a_column)
+    }
+
+    fn of(config: EngineConfig, seconds_a_column: F) -> Self {
         let mut drive = Self {
             engine: preparing(config, 3),
             asked: Vec::new(),
@@ -110,5 +114,16 @@ fn equal_workers_with_noise_are_left_alone() {
 fn with_little_left_to_do_moving_columns_does_not_pay() {
     let slow = |worker| if worker == 1 { 4e-3 } else { 1e-3 };
     let seen = Drive::new(24, slow).run();
+    assert!(matches!(seen.as_slice(), [(_, Action::Finish(_))]), "{seen:?}");
+}
+
+#[test]
+fn even_shards_stay_whatever_the_speeds() {
+    let config = EngineConfig {
+        iterations: 40,
+        even_shards: true,
+        ..config_of_16_blocks(3)
+    };
+    let seen = Drive::of(config, |worker| if worker == 1 { 4e-3 } else { 1e-3 }).run();
     assert!(matches!(seen.as_slice(), [(_, Action::Finish(_))]), "{seen:?}");
 }

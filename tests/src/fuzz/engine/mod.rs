@@ -64,6 +64,7 @@ fn config(random: &mut Random) -> EngineConfig {
         CheckpointEvery::Time(Duration::from_secs(1)),
     ];
     EngineConfig {
+        even_shards: random.happens(1, 4),
         fleet: FleetSize::Workers {
             first: random.between(1, 4) as usize,
             least: random.between(1, 2) as usize,
