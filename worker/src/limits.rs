@@ -238,7 +238,7 @@ mod tests {
         let m = shared::tree::MAX_LEAVES * 8;
         let run = run(&[1 << 31, 1, 1], m);
         let all = BlockSet::new([run.tree.root()]);
-        let limit = MemoryLimit(u64::MAX / 4);
+        let limit = MemoryLimit(u64::MAX / 64);
         let nodes = vec![run.tree.root(); 60_000];
         let error = limit.check(&Demand {
             nodes: Some(&nodes),
