@@ -5,7 +5,7 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench chaos clean
+.PHONY: help setup build demo test bench chaos fuzz clean
 
 help: ## List the targets
 	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ bench: build ## Measure milliseconds per iteration and memory; takes a few minut
 
 chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
 	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+fuzz: build ## Send what nobody should send, for MINUTES=n, else a million inputs; SEED=n TARGET=name CASE=n repeats one
+	$(BINARIES)/fuzz $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET)) $(if $(CASE),--case $(CASE)) \
+		$(if $(MINUTES),--minutes $(MINUTES))
 
 clean: ## Remove what was built, installed and trained here
 	cargo clean

@@ -154,7 +154,10 @@ const FLEET: Group = Group {
             "How many workers to train on; 0 trains in this process",
         )
         .default("1")
-        .details("Training begins when as many have joined. At most 1024. The result does not depend on this number."),
+        .details(
+            "Training begins when as many have joined; more may join later. At most 1024. The result does not depend on this \
+             number.",
+        ),
         Setting::new(
             "min-workers",
             Kind::Number("N"),
@@ -172,8 +175,8 @@ const FLEET: Group = Group {
                  needs TLS and a token. Port 0 picks a free port, which is printed. An IPv6 address stands in brackets: `[::1]:50051`.",
             ),
         Setting::new("spawn", Kind::Flag("no-spawn"), "Start the workers on this machine").details(
-            "Otherwise start each one yourself, wherever it shall run. `--no-spawn` overrides `spawn = true` in a \
-             configuration file.",
+            "One that ends is started again. Otherwise start each one yourself, wherever it shall run. `--no-spawn` \
+             overrides `spawn = true` in a configuration file.",
         ),
         Setting::new(
             "threads",
@@ -203,8 +206,8 @@ const FLEET: Group = Group {
         .default("0")
         .details(
             "From 0 to 1. A second worker computes these blocks as well, and the bits are compared; a worker that \
-                 answers wrongly is dismissed. This finds defective memory and CPUs, and costs that share of the \
-                 computation.",
+                 answers wrongly is dismissed. This finds defective memory and CPUs, costs that share of the \
+                 computation, and needs at least 2 workers.",
         ),
     ],
 };

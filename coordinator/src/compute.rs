@@ -7,6 +7,7 @@
 
 mod settle;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -258,7 +259,7 @@ impl<T: Real> Trainer<T> {
 
     fn compute_here(&mut self, iteration: Iteration) -> Updated {
         let root = self.descent.tree.root();
-        let SumSource::Here(batch) = &self.descent.source else {
+        let SumSource::Here(batch) = &mut self.descent.source else {
             unreachable!("the engine asks for this only in runs without workers");
         };
         let memory = || self.spare.pop().unwrap_or_default();
@@ -315,7 +316,7 @@ impl<T: Real> Trainer<T> {
                 let first = task * TASK_NUMBERS;
                 let joined = join(tree, tree.root(), sums, first..first + values.len(), levels);
                 let mut finite = true;
-                for ((index, value), &sum) in (first..).zip(&mut *values).zip(&joined) {
+                for ((index, value), &sum) in (first..).zip(&mut *values).zip(&*joined) {
                     let scale = if scaled.contains(&index) { scale } else { T::ONE };
                     *value = step(*value, mean(sum, scale, m), learning_rate);
                     finite &= value.is_finite();
@@ -323,10 +324,14 @@ impl<T: Real> Trainer<T> {
                 if !copy.is_empty() {
                     copy.copy_from_slice(values);
                 }
-                levels.push(joined);
+                if let Cow::Owned(joined) = joined {
+                    levels.push(joined);
+                }
                 finite
             })
-            .reduce(|| true, |left, right| left & right);
+            .filter(|finite| !finite)
+            .count()
+            == 0;
         if !out.is_empty() {
             self.before = std::mem::replace(&mut self.sent, self.pool.encode(out));
         }
@@ -337,27 +342,37 @@ impl<T: Real> Trainer<T> {
 
 /// The sums of `node` for a range of numbers: as it was kept, or left + right. Buffers are taken from and returned to
 /// `spare`.
-fn join<T: Real>(
+fn join<'a, T: Real>(
     tree: &Tree,
     node: LeafRange,
-    kept: &BTreeMap<LeafRange, Vec<T>>,
+    kept: &'a BTreeMap<LeafRange, Vec<T>>,
     range: std::ops::Range<usize>,
     spare: &mut Vec<Vec<T>>,
-) -> Vec<T> {
+) -> Cow<'a, [T]> {
     if let Some(numbers) = kept.get(&node) {
-        let mut sums = spare.pop().unwrap_or_default();
-        sums.clear();
-        sums.extend_from_slice(&numbers[range]);
-        return sums;
+        return Cow::Borrowed(&numbers[range]);
     }
     let (left, right) = tree.halves(node).expect("the kept nodes cover every block");
-    let mut sums = join(tree, left, kept, range.clone(), spare);
+    let left = join(tree, left, kept, range.clone(), spare);
     let right = join(tree, right, kept, range, spare);
-    for (left, &right) in sums.iter_mut().zip(&right) {
-        *left = *left + right;
+    let sums = match left {
+        Cow::Borrowed(left) => {
+            let mut sums = spare.pop().unwrap_or_default();
+            sums.clear();
+            sums.extend(left.iter().zip(&*right).map(|(&left, &right)| left + right));
+            sums
+        }
+        Cow::Owned(mut left) => {
+            left.iter_mut()
+                .zip(&*right)
+                .for_each(|(left, &right)| *left = *left + right);
+            left
+        }
+    };
+    if let Cow::Owned(right) = right {
+        spare.push(right);
     }
-    spare.push(right);
-    sums
+    Cow::Owned(sums)
 }
 
 #[cfg(test)]

@@ -220,7 +220,11 @@ where
         element_type: data.train.element_type(),
         data_digest: data.train.digest(),
     };
-    let (Beginning { parameters, costs }, store) = begin::<T>(config, &configuration)?;
+    let Beginning {
+        parameters,
+        costs,
+        checkpoints,
+    } = begin::<T>(config, &configuration)?;
     let port = Port::open(config.fleet, &config.access).await?;
     // The last thing that can fail before anything is written or started.
     if let Some(folder) = &config.out {
@@ -265,7 +269,7 @@ where
         parameters: encoded,
         costs,
         audit: audit(config),
-        checkpoints: store.map(write).transpose().map_err(TrainError::Threads)?,
+        checkpoints: checkpoints.map(write).transpose().map_err(TrainError::Threads)?,
     };
     let trained = run(setup, progress, stops).await?;
     finish(config, &data, &run_facts, &trained, progress)

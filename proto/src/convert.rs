@@ -10,6 +10,7 @@ use shared::{BlockColumns, BlockSet, Digest, ElementType, LayerSizes, LeafRange,
 
 use crate::error::MessageError;
 use crate::message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Run, SumChunk, TensorChunk, Welcome};
+use crate::text::printable;
 use crate::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
 use crate::{MAX_BLOCK_RANGES, MAX_CHUNK_BYTES, MAX_NAME_CHARACTERS, PROTOCOL_VERSION};
 
@@ -33,7 +34,10 @@ impl From<FromWorker> for wire::WorkerMessage {
             }),
             FromWorker::Heartbeat => Message::Heartbeat(wire::Heartbeat {}),
         };
-        Self { message: Some(message) }
+        Self {
+            checksum: None,
+            message: Some(message),
+        }
     }
 }
 
@@ -138,7 +142,10 @@ impl From<FromCoordinator> for wire::CoordinatorMessage {
                 explanation,
             }),
         };
-        Self { message: Some(message) }
+        Self {
+            checksum: None,
+            message: Some(message),
+        }
     }
 }
 
@@ -173,7 +180,7 @@ impl TryFrom<wire::CoordinatorMessage> for FromCoordinator {
             },
             Message::Dismissed(dismissed) => Self::Dismissed(Dismissal {
                 reason: dismissed.reason().into(),
-                explanation: dismissed.explanation,
+                explanation: printable(&dismissed.explanation),
             }),
         })
     }
@@ -226,7 +233,7 @@ impl TryFrom<wire::Run> for Run {
             .ok_or_else(|| {
                 field(
                     "layer_sizes",
-                    &format!("{:?}", run.layer_sizes),
+                    &sizes_text(&run.layer_sizes),
                     "n_0, …, n_L, the last one 1",
                 )
             })?;
@@ -252,6 +259,15 @@ impl TryFrom<wire::Run> for Run {
             data: digest("Run", "data_digest", &run.data_digest)?,
             worker_timeout: Duration::from_millis(run.worker_timeout_ms),
         })
+    }
+}
+
+/// A message has room for a hundred thousand sizes; an error has not.
+fn sizes_text(sizes: &[u64]) -> String {
+    const MOST: usize = 16;
+    match sizes.get(..MOST) {
+        Some(first) if sizes.len() > MOST => format!("{first:?} and {} more", sizes.len() - MOST),
+        _ => format!("{sizes:?}"),
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 pub mod grpc;
 mod message;
 pub mod tensor;
+mod text;
 
 /// The generated code.
 #[allow(missing_docs, clippy::all, unused_qualifications)]
@@ -21,6 +22,7 @@ pub mod wire {
 
 pub use error::MessageError;
 pub use message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, Run, SumChunk, TensorChunk, Welcome};
+pub use text::{MAX_TEXT_CHARACTERS, printable};
 
 /// The version of the protocol that this crate speaks.
 pub const PROTOCOL_VERSION: u32 = 1;

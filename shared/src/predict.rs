@@ -3,7 +3,7 @@
 use crate::activation::sigmoid;
 use crate::kernel::product::ProductScratch;
 use crate::shard::blocks::tiled;
-use crate::shard::pass::Weights;
+use crate::shard::pass::{Transposed, Weights};
 use crate::tree::TILE;
 use crate::{Columns, Parameters, Real, with_values};
 
@@ -21,7 +21,8 @@ pub fn probabilities<T: Real>(parameters: &Parameters<T>, x: &Columns, scale: f6
         features,
         "the columns have as many numbers as the network has inputs"
     );
-    let weights = Weights::new(parameters, T::from_f64(scale));
+    let mut memory = Transposed::default();
+    let weights = Weights::new(parameters, T::from_f64(scale), &mut memory);
     let mut scratch = ProductScratch::default();
     let logits = with_values!(x.values(), |v| {
         let tiles = tiled(features, v);

@@ -20,7 +20,7 @@ use crate::tree::{LeafRange, Tree};
 use crate::{BlockSet, Columns, ElementType, LayerSizes, Parameters, Real, with_element_type};
 
 use blocks::PackedBlock;
-use pass::{BlockPass, RunPass, Weights};
+use pass::{BlockPass, RunPass, Transposed, Weights};
 
 /// Features of dW that one task computes.
 const TASK_FEATURES: usize = 512;
@@ -81,6 +81,7 @@ impl<T: Real> Shard<T> {
             features,
             scale: T::from_f64(scale),
             blocks: BTreeMap::new(),
+            transposed: Transposed::default(),
         }));
         Self { held }
     }
@@ -126,7 +127,7 @@ impl<T: Real> Shard<T> {
     /// # Panics
     ///
     /// If a node is not a node of the tree, or one of its blocks is not held.
-    pub fn node_sums(&self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>> {
+    pub fn node_sums(&mut self, parameters: &Parameters<T>, nodes: &[LeafRange]) -> Vec<GradientSum<T>> {
         self.node_sums_in(parameters, nodes, Vec::new)
     }
 
@@ -136,7 +137,7 @@ impl<T: Real> Shard<T> {
     ///
     /// As [`Shard::node_sums`].
     pub fn node_sums_in(
-        &self,
+        &mut self,
         parameters: &Parameters<T>,
         nodes: &[LeafRange],
         mut memory: impl FnMut() -> Vec<T>,
@@ -158,7 +159,7 @@ trait Held<T: Real>: Send + Sync {
     fn retain(&mut self, blocks: &BlockSet);
 
     fn node_sums(
-        &self,
+        &mut self,
         parameters: &Parameters<T>,
         nodes: &[LeafRange],
         memory: &mut dyn FnMut() -> Vec<T>,
@@ -170,6 +171,8 @@ struct HeldBlocks<E, T> {
     features: usize,
     scale: T,
     blocks: BTreeMap<usize, PackedBlock<E>>,
+    /// Memory of the last iteration's weights for those of the next.
+    transposed: Transposed<T>,
 }
 
 impl<E: Element, T: Real> Held<T> for HeldBlocks<E, T> {
@@ -213,12 +216,12 @@ impl<E: Element, T: Real> Held<T> for HeldBlocks<E, T> {
     }
 
     fn node_sums(
-        &self,
+        &mut self,
         parameters: &Parameters<T>,
         nodes: &[LeafRange],
         memory: &mut dyn FnMut() -> Vec<T>,
     ) -> Vec<GradientSum<T>> {
-        let weights = Weights::new(parameters, self.scale);
+        let weights = Weights::new(parameters, self.scale, &mut self.transposed);
         let wanted: Vec<usize> = nodes.iter().flat_map(|node| node.leaves()).collect();
         let run = wanted.len().div_ceil(rayon::current_num_threads()).max(1);
         let of_run = |run: &[usize]| {
@@ -386,7 +389,7 @@ mod tests {
         let scale = 1.0 / 255.0;
         let own = tree.items_of(range);
         let own_x = Columns::from_le_bytes(case.element_type, sizes.features(), &x.to_le_bytes(own.clone())).unwrap();
-        let shard = Shard::<T>::new(&tree, range, &own_x, &labels[own], scale).unwrap();
+        let mut shard = Shard::<T>::new(&tree, range, &own_x, &labels[own], scale).unwrap();
         let nodes = tree.maximal_nodes(range);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(case.threads)
@@ -394,6 +397,8 @@ mod tests {
             .unwrap();
         // Memory that was used before must not shine through.
         let memory = || vec![T::from_f64(f64::NAN); GradientSum::<T>::len_for(&sizes)];
+        let before = Initialisation::He.parameters::<T>(&sizes, case.seed ^ 1);
+        pool.install(|| shard.node_sums(&before, &nodes));
         let fast = pool.install(|| shard.node_sums_in(&parameters, &nodes, memory));
         let batch = Batch {
             x: &x,

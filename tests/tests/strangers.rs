@@ -11,74 +11,12 @@ use proto::wire;
 use proto::wire::coordinator_message::Message as Answer;
 use proto::wire::worker_message::Message;
 use shared::element::Values;
-use shared::reference::{Batch, node_sum};
-use shared::{BlockColumns, LayerSizes, LeafRange, Parameters, Tree};
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
+use tests::foreign::{Foreigner, Served, Stranger, hello};
 use tests::oracle::Training;
 use tests::processes::Finished;
 use tests::programs::Program;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::client::Grpc;
-use tonic::codegen::http::uri::PathAndQuery;
-use tonic::transport::Endpoint;
-use tonic::{Request, Streaming};
-use tonic_prost::ProstCodec;
-
-/// A stream to the coordinator that says whatever a test likes.
-struct Stranger {
-    says: mpsc::Sender<wire::WorkerMessage>,
-    hears: Streaming<wire::CoordinatorMessage>,
-}
-
-impl Stranger {
-    async fn connect(address: &str) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("the address is valid");
-        let mut client = Grpc::new(endpoint.connect().await.expect("the coordinator listens"));
-        client.ready().await.expect("the connection is open");
-        let (says, messages) = mpsc::channel(16);
-        let hears = client
-            .streaming(
-                Request::new(ReceiverStream::new(messages)),
-                PathAndQuery::from_static("/lockstep.v1.Trainer/Train"),
-                ProstCodec::default(),
-            )
-            .await
-            .expect("a stream is opened")
-            .into_inner();
-        Self { says, hears }
-    }
-
-    async fn say(&self, message: Option<Message>) {
-        self.says
-            .send(wire::WorkerMessage { message })
-            .await
-            .expect("the stream is open");
-    }
-
-    /// What the coordinator says next; `None` if it has closed the stream.
-    async fn hear(&mut self) -> Option<Answer> {
-        self.hears.message().await.ok()?.and_then(|message| message.message)
-    }
-
-    /// Waits for its dismissal and returns the reason and the explanation.
-    async fn hear_dismissal(&mut self) -> (wire::Reason, String) {
-        match self.hear().await {
-            Some(Answer::Dismissed(dismissed)) => (dismissed.reason(), dismissed.explanation),
-            other => panic!("found {other:?}, expected Dismissed"),
-        }
-    }
-}
-
-fn hello(protocol_version: u32, name: &str) -> Option<Message> {
-    Some(Message::Hello(wire::Hello {
-        protocol_version,
-        name: name.to_owned(),
-        threads: 1,
-        held: None,
-    }))
-}
 
 /// A coordinator of two workers, the first of which has joined.
 fn waiting_for_the_second(folder: &Folder) -> (Cluster, String) {
@@ -219,75 +157,18 @@ async fn a_member_that_sends_an_impossible_sum_is_dismissed_by_name_and_the_run_
     }
 }
 
-/// The answers to a Compute, by the oracle.
-fn sums_of(run: &wire::Run, asked: &wire::Compute, parameters: &[u8], sample: &Sample) -> Vec<Message> {
-    let sizes = run.layer_sizes.iter().map(|&n| n as usize).collect();
-    let block_columns = BlockColumns::new(run.block_columns as usize).expect("blocks have columns");
-    let tree = Tree::over_batch(run.columns as usize, block_columns).expect("the batch is small");
-    let numbers = parameters
-        .chunks_exact(8)
-        .map(|bytes| bytes.try_into().expect("8 bytes each"));
-    let parameters = Parameters::from_values(
-        LayerSizes::new(sizes).expect("the sizes are valid"),
-        numbers.map(f64::from_le_bytes).collect(),
-    );
-    let parameters = parameters.expect("all parameters have come");
-    let batch = Batch {
-        x: &sample.x,
-        labels: &sample.labels,
-        scale: run.scale,
-        tree: &tree,
-    };
-    let chunk = |node: &wire::BlockRange| {
-        let node = LeafRange::new(node.first_block, node.end_block).expect("a node has blocks");
-        let sums = node_sum(&parameters, batch, node).into_values();
-        Message::Sum(wire::SumChunk {
-            iteration: asked.iteration,
-            first_block: node.first(),
-            end_block: node.end(),
-            offset: 0,
-            data: sums.into_iter().flat_map(f64::to_le_bytes).collect(),
-        })
-    };
-    asked.nodes.iter().map(chunk).collect()
-}
-
 #[tokio::test]
 async fn a_worker_made_with_an_ordinary_grpc_library_takes_part_with_the_same_bits() {
     let folder = Folder::new();
     let (cluster, expected) = waiting_for_the_second(&folder);
     let sample = Sample::bytes(64, 9, 31);
-    let mut member = Stranger::connect(&cluster.address).await;
-    member.say(hello(1, "foreign")).await;
-    let (mut run, mut labels, mut columns, mut parameters) = (None, Vec::new(), Vec::new(), Vec::new());
-    loop {
-        match member.hear().await.expect("the stream goes on until Finished") {
-            Answer::Welcome(welcome) => run = welcome.run,
-            Answer::Assignment(assignment) => assert_eq!(assignment.blocks.len(), 1, "a new worker gets one range"),
-            Answer::Labels(chunk) => labels.extend_from_slice(&chunk.data),
-            Answer::Columns(chunk) => {
-                columns.extend_from_slice(&chunk.data);
-                if columns.len() == 9 * labels.len() {
-                    member.say(Some(Message::Ready(wire::Ready {}))).await;
-                }
-            }
-            Answer::Parameters(chunk) => {
-                if chunk.offset == 0 {
-                    parameters.clear();
-                }
-                parameters.extend_from_slice(&chunk.data);
-            }
-            Answer::Compute(asked) => {
-                let run = run.as_ref().expect("Welcome came first");
-                for sums in sums_of(run, &asked, &parameters, &sample) {
-                    member.say(Some(sums)).await;
-                }
-            }
-            Answer::Heartbeat(_) => member.say(Some(Message::Heartbeat(wire::Heartbeat {}))).await,
-            Answer::Finished(_) => break,
-            Answer::Dismissed(dismissed) => panic!("dismissed: {}", dismissed.explanation),
-        }
-    }
+    let foreigner = Foreigner::join(&cluster.address, "foreign", sample.clone()).await;
+    let Served {
+        columns,
+        labels,
+        dismissed,
+    } = foreigner.serve(|_| {}).await;
+    assert_eq!(dismissed, None);
     let values = match sample.x.values() {
         Values::U8(values) => values.as_slice(),
         other => panic!("found {other:?}, expected bytes"),
@@ -296,8 +177,6 @@ async fn a_worker_made_with_an_ordinary_grpc_library_takes_part_with_the_same_bi
         values.ends_with(&columns) && sample.labels.ends_with(&labels),
         "the second half of the batch came"
     );
-    assert!(member.hear().await.is_none(), "the stream is closed");
-    drop(member);
     let (coordinator, _) = cluster.finish();
     assert_eq!(coordinator.expect_code(0).stdout, expected);
 }

@@ -102,7 +102,7 @@ const FLEET: Group = Group {
         .default("5m")
         .details(
             "As in `30s`, `5m` or `1h`. A worker that has lost its coordinator keeps its columns and tries to reach it \
-             again for so long. `0s` means that it does not try.",
+             again for so long. `0s` means that it does not try. It does not wait for a coordinator that it never reached.",
         ),
     ],
 };

@@ -186,7 +186,7 @@ impl Held {
         }
     }
 
-    fn sums(&self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
+    fn sums(&mut self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
         match self {
             Self::F64(held) => held.sums(iteration, nodes),
             Self::F32(held) => held.sums(iteration, nodes),
@@ -224,7 +224,7 @@ impl<T: Real> HeldShard<T> {
         Ok(())
     }
 
-    fn sums(&self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
+    fn sums(&mut self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
         let sums = self.shard.node_sums_in(&self.parameters, &nodes, || self.pool.take());
         let encoded = sums.into_iter().map(|sum| self.pool.encode(sum.into_values()));
         Outcome::Sums {

@@ -55,6 +55,7 @@ fn work(config: WorkConfig) -> ExitCode {
         threads,
         memory: config.max_memory.unwrap_or_else(MemoryLimit::of_machine),
         give_up_after: config.give_up_after,
+        jitter: jitter_seed(),
     };
     let shutdown = shutdown(config.exit_when_stdin_closes);
     let result = runtime.block_on(worker::run::run(setup, shutdown));
@@ -90,6 +91,16 @@ async fn stdin_closes() {
         let _ = sender.send(());
     });
     let _ = closed.await;
+}
+
+/// Another number for every worker.
+#[expect(
+    clippy::disallowed_types,
+    reason = "here it is just the machine's seed that is wanted"
+)]
+fn jitter_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Host name and process number.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderValue};
 use proto::grpc::{self, IncomingBody};
-use proto::{FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, WINDOW_BYTES, wire};
+use proto::{FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, WINDOW_BYTES, printable, wire};
 use security::{TOKEN_VARIABLE, TlsFailure};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -149,7 +149,7 @@ pub async fn connect(destination: &Destination, hello: Hello) -> Result<Connecti
         (None, NoAnswer::Broken(reason)) => ConnectError::Broken { address, reason },
         (None, NoAnswer::Another(reason)) => ConnectError::NotACoordinator { address, reason },
         (None, NoAnswer::Status(status)) => {
-            let reason = status.message().to_owned();
+            let reason = printable(status.message());
             match status.code() {
                 code @ (Code::Unauthenticated | Code::ResourceExhausted) => ConnectError::Refused {
                     address,
@@ -252,7 +252,7 @@ pub async fn next(incoming: &mut IncomingBody<wire::CoordinatorMessage>) -> Resu
     match incoming.message().await {
         Ok(Some(message)) => Ok(FromCoordinator::try_from(message)?),
         Ok(None) => Err(StreamEnd::Closed("it closed the stream".to_owned())),
-        Err(status) => Err(StreamEnd::Closed(format!("the stream broke ({})", status.message()))),
+        Err(error) => Err(StreamEnd::Closed(format!("the stream broke ({error})"))),
     }
 }
 

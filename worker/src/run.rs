@@ -1,7 +1,6 @@
 //! A worker's life: it joins, serves, and if it loses its coordinator looks for it again.
 
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -30,6 +29,8 @@ pub struct WorkSetup {
     pub memory: MemoryLimit,
     /// How long to look for a coordinator that was lost.
     pub give_up_after: Duration,
+    /// The seed of the waits between attempts to reach it, another one for every worker.
+    pub jitter: u64,
 }
 
 /// Works for a coordinator until the run is complete. If the coordinator is lost, its columns are kept, and it is looked
@@ -77,7 +78,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
                     held = kept;
                 }
             }
-            connection = reconnect(&setup, held.as_ref(), &shell.clock).await?;
+            connection = reconnect(&setup, held.as_deref(), &shell.clock).await?;
             shell.sends = start_sending(connection.outgoing.clone());
         }
     };
@@ -101,9 +102,7 @@ fn hello(setup: &WorkSetup, held: Option<&Holdings>) -> Hello {
 
 /// Looks for the coordinator until it is there, or for as long as the user wants.
 async fn reconnect(setup: &WorkSetup, held: Option<&Holdings>, clock: &Clock) -> Result<Connection, WorkError> {
-    let mut hasher = DefaultHasher::new();
-    setup.name.hash(&mut hasher);
-    let mut backoff = Backoff::new(hasher.finish());
+    let mut backoff = Backoff::new(setup.jitter);
     let lost = clock.now();
     loop {
         let last = match rpc::connect(&setup.destination, hello(setup, held)).await {
@@ -120,6 +119,6 @@ async fn reconnect(setup: &WorkSetup, held: Option<&Holdings>, clock: &Clock) ->
             });
         }
         tracing::debug!("{last}; trying again in {wait:?}");
-        tokio::time::sleep(wait).await;
+        clock.wait_until(Some(clock.now() + wait)).await;
     }
 }

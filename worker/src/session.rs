@@ -20,6 +20,9 @@ use member::Member;
 /// Heartbeats in the time after which a silent coordinator counts as lost.
 const HEARTBEATS: u32 = 4;
 
+/// How long the coordinator may take to answer Hello. Its own setting for silence comes with the answer.
+pub const WELCOME_WITHIN: Duration = Duration::from_secs(10);
+
 /// A membership.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -189,10 +192,11 @@ impl Session {
 
     /// When [`Event::DeadlinePassed`] is due, unless something else happens before.
     pub fn next_deadline(&self) -> Option<Duration> {
-        match &self.state {
-            State::Member(member) => Some(self.heartbeat.min(self.heard + member.run.worker_timeout)),
-            State::Joining(_) | State::Ended => None,
-        }
+        let lost = self.heard + self.state.patience()?;
+        Some(match self.state {
+            State::Member(_) => lost.min(self.heartbeat),
+            State::Joining(_) | State::Ended => lost,
+        })
     }
 
     /// Takes note of an event and returns what is to be done. `now` is the time since any fixed moment.
@@ -216,6 +220,7 @@ impl Session {
     fn advance(&mut self, now: Duration) {
         let slept = now.saturating_sub(self.last);
         self.last = now;
+        // Without a membership there are no heartbeats to wake up for, and nothing is lost by joining again.
         if let State::Member(member) = &self.state
             && slept > member.run.worker_timeout / HEARTBEATS * 2
         {
@@ -224,14 +229,13 @@ impl Session {
     }
 
     fn deadline_passed(&mut self, now: Duration) -> Vec<Action> {
-        let State::Member(member) = &self.state else {
+        let Some(timeout) = self.state.patience() else {
             return Vec::new();
         };
-        let timeout = member.run.worker_timeout;
         if now.saturating_sub(self.heard) >= timeout {
             return vec![Action::GiveUp(timeout)];
         }
-        if now < self.heartbeat {
+        if now < self.heartbeat || matches!(self.state, State::Joining(_)) {
             return Vec::new();
         }
         self.heartbeat = now + timeout / HEARTBEATS;
@@ -294,6 +298,15 @@ impl Session {
 }
 
 impl State {
+    /// The silence after which the coordinator counts as lost; `None` if nothing is expected of it.
+    fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Joining(_) => Some(WELCOME_WITHIN),
+            Self::Member(member) => Some(member.run.worker_timeout),
+            Self::Ended => None,
+        }
+    }
+
     fn expected(&self) -> &'static str {
         match self {
             Self::Joining(_) => "Welcome or Dismissed",

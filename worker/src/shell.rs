@@ -80,7 +80,10 @@ pub(crate) struct Shell {
 /// How a membership ended.
 pub(crate) enum End {
     Complete,
-    Lost { reason: String, held: Option<Holdings> },
+    Lost {
+        reason: String,
+        held: Option<Box<Holdings>>,
+    },
     StartAfresh,
 }
 
@@ -94,18 +97,22 @@ enum Performed {
 
 impl Shell {
     /// Serves one membership to its end.
-    pub(crate) async fn serve(&mut self, connection: Connection, held: Option<Holdings>) -> Result<End, WorkError> {
+    pub(crate) async fn serve(
+        &mut self,
+        connection: Connection,
+        held: Option<Box<Holdings>>,
+    ) -> Result<End, WorkError> {
         self.membership.0 += 1;
         self.incoming = None;
         let mut incoming = connection.incoming;
-        let mut session = Session::joining(self.resources, held, self.clock.now());
+        let mut session = Session::joining(self.resources, held.map(|held| *held), self.clock.now());
         let mut run: Option<Run> = None;
         loop {
             let event = tokio::select! {
                 message = rpc::next(&mut incoming) => match message {
                     Ok(message) => Event::Message(message),
                     Err(StreamEnd::Unintelligible(error)) => return Err(WorkError::Unintelligible(error)),
-                    Err(StreamEnd::Closed(reason)) => return Ok(End::Lost { reason, held: session.holdings() }),
+                    Err(StreamEnd::Closed(reason)) => return Ok(End::Lost { reason, held: session.holdings().map(Box::new) }),
                 },
                 Some((membership, outcome)) = self.outcomes.recv() => match outcome {
                     // What was ordered in an earlier membership is of no use to this one.
@@ -128,7 +135,7 @@ impl Shell {
                     Performed::GoOn => {}
                     Performed::End(end) => return Ok(end),
                     Performed::Lost(reason) => {
-                        let held = session.holdings();
+                        let held = session.holdings().map(Box::new);
                         return Ok(End::Lost { reason, held });
                     }
                 }

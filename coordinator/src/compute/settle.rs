@@ -93,7 +93,7 @@ impl<T: Real> Trainer<T> {
         let columns = self.descent.tree.items_of(node);
         let x = dataset.columns(columns.clone())?;
         let labels = &dataset.labels().unwrap_or_default()[columns];
-        let shard = Shard::new(&self.descent.tree, node, &x, labels, self.descent.scale)
+        let mut shard = Shard::new(&self.descent.tree, node, &x, labels, self.descent.scale)
             .expect("the data set was checked when it was opened");
         let sums = shard.node_sums(&self.descent.parameters, &[node]);
         Ok(sums.into_iter().flat_map(shared::GradientSum::into_values).collect())

@@ -79,8 +79,10 @@ proptest! {
     }
 }
 
+type NodeSums = Vec<(LeafRange, Vec<f64>)>;
+
 /// Both halves of the built-in images, and a network for them.
-fn images() -> (Parameters<f64>, Tree, Vec<(LeafRange, Vec<f64>)>) {
+fn images() -> (Parameters<f64>, Tree, NodeSums) {
     let dataset = demo::train();
     let sizes = LayerSizes::new(vec![dataset.features(), 3, 1]).unwrap();
     let parameters = Initialisation::Scaled.parameters::<f64>(&sizes, 1);

@@ -28,7 +28,7 @@ pub use train::{Fleet, SpawnConfig, TrainConfig, TrainingData};
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Train a network.
-    Train(TrainConfig),
+    Train(Box<TrainConfig>),
     /// Classify examples with a trained network.
     Predict(PredictConfig),
     /// Write the built-in images to a folder.
@@ -54,7 +54,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, token: Option<OsStri
         None => {
             let mut reader = Reader::new(cli.train);
             let config = train::read(&mut reader, token.as_deref());
-            Ok(Command::Train(reader.finish(config)?))
+            Ok(Command::Train(Box::new(reader.finish(config)?)))
         }
         Some(Subcommands::Predict(words)) => {
             let mut reader = Reader::new(words);

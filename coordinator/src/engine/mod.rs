@@ -5,6 +5,7 @@
 //!   run.rs ───────────────▶ Engine::handle ──────────────────────────▶ run.rs
 //!                             │
 //!                             ├─ training   the phases: gathering ▶ preparing ▶ iterations, with pauses ▶ over
+//!                             ├─ departure  how workers leave: lost, silent, or dismissed
 //!                             ├─ iteration  who is asked for which sums, and what happens when they do not come
 //!                             ├─ round      which sums of one iteration are wanted, and whose have arrived
 //!                             ├─ sharing    the shards, now and next
@@ -19,6 +20,7 @@
 mod action;
 mod audit;
 mod config;
+mod departure;
 mod event;
 mod failure;
 mod iteration;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use proto::{Dismissal, Hello, Reason};
+use proto::{Hello, Reason};
 use shared::ids::{Iteration, WorkerId};
 use shared::{BlockSet, LeafRange};
 
 use super::action::{Action, Report};
 use super::config::{EngineConfig, FleetSize, MAX_WORKERS};
-use super::event::{Event, Noticed, WrongSums};
+use super::departure::dismiss;
+use super::event::{Event, WrongSums};
 use super::failure::RunFailure;
 use super::member::Member;
 use super::roster::Roster;
@@ -176,7 +177,7 @@ impl Engine {
     }
 
     /// Shares the blocks out among all members, before the first iteration.
-    fn prepare(&mut self, now: RunTime) -> Vec<Action> {
+    pub(super) fn prepare(&mut self, now: RunTime) -> Vec<Action> {
         self.phase = Phase::Preparing { until: None };
         let mut actions = self.sharing.share_among_all(&self.config.tree, &mut self.roster);
         let (idle, blocks) = (self.sharing.idle(), self.config.tree.leaves());
@@ -264,22 +265,6 @@ impl Engine {
         Vec::new()
     }
 
-    fn dismiss_for_wrong_sums(&mut self, iteration: Iteration, wrong: WrongSums, now: RunTime) -> Vec<Action> {
-        let WrongSums { worker, node, noticed } = wrong;
-        let how = match noticed {
-            Noticed::Audit { with } => {
-                let name = self.roster.get(with).map_or("gone", |member| &member.name);
-                format!("they differ from those of worker {with} ({name})")
-            }
-            Noticed::NotFinite => "they are not finite".to_owned(),
-        };
-        let what = format!(
-            "found wrong sums of blocks {node} in iteration {iteration}: {how}, and the coordinator's own computation of \
-             these blocks shows that this worker is wrong"
-        );
-        self.misconduct(worker, what, now)
-    }
-
     fn stop_requested(&mut self, now: RunTime) -> Vec<Action> {
         match &self.phase {
             Phase::Sums(_) | Phase::Update(_) => {
@@ -318,68 +303,6 @@ impl Engine {
         actions
     }
 
-    fn lost(&mut self, worker: WorkerId, reason: String, now: RunTime) -> Vec<Action> {
-        let Some(member) = self.roster.remove(worker) else {
-            return Vec::new();
-        };
-        if let Phase::Gathering { needed } = self.phase {
-            let joined = self.roster.len();
-            return vec![Action::Report(Report::Gathering { joined, needed })];
-        }
-        let mut actions = vec![Action::Report(Report::Lost {
-            worker,
-            name: member.name,
-            iteration: self.iteration(),
-            reason,
-        })];
-        actions.extend(self.do_without(worker, now));
-        actions
-    }
-
-    /// What a member did wrong ends its part; what anyone else does is of no interest.
-    pub(super) fn misconduct(&mut self, worker: WorkerId, what: String, now: RunTime) -> Vec<Action> {
-        let mut actions = self.dismiss_member(worker, Reason::Misconduct, what);
-        if !actions.is_empty() {
-            actions.extend(self.do_without(worker, now));
-        }
-        actions
-    }
-
-    fn dismiss_member(&mut self, worker: WorkerId, reason: Reason, explanation: String) -> Vec<Action> {
-        let Some(member) = self.roster.remove(worker) else {
-            return Vec::new();
-        };
-        let mut actions = Vec::new();
-        if reason == Reason::Silence {
-            actions.push(Action::Report(Report::Lost {
-                worker,
-                name: member.name.clone(),
-                iteration: self.iteration(),
-                reason: explanation.clone(),
-            }));
-        }
-        actions.push(dismiss(worker, member.name, reason, explanation));
-        if let Phase::Gathering { needed } = self.phase {
-            let joined = self.roster.len();
-            actions.push(Action::Report(Report::Gathering { joined, needed }));
-        }
-        actions
-    }
-
-    /// A worker is no member any more: its work goes to the others.
-    fn do_without(&mut self, worker: WorkerId, now: RunTime) -> Vec<Action> {
-        self.sharing.forget(worker);
-        match &mut self.phase {
-            Phase::Preparing { .. } if self.roster.is_empty() => self.begin(self.config.first, now),
-            Phase::Preparing { .. } => self.prepare(now),
-            Phase::Sums(round) => {
-                round.forget(worker);
-                self.ask_for_rest(now)
-            }
-            _ => Vec::new(),
-        }
-    }
-
     /// The iteration under way; `None` before the first.
     pub(super) fn iteration(&self) -> Option<Iteration> {
         match &self.phase {
@@ -405,14 +328,5 @@ impl Engine {
     /// The number of columns of a node.
     pub(super) fn columns(&self, node: LeafRange) -> usize {
         self.config.tree.items_of(node).len()
-    }
-}
-
-fn dismiss(worker: WorkerId, name: String, reason: Reason, explanation: String) -> Action {
-    let dismissal = Dismissal { reason, explanation };
-    Action::Dismiss {
-        worker,
-        name,
-        dismissal,
     }
 }

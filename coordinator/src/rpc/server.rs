@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
-use proto::grpc::{self, IncomingBody};
+use proto::grpc::{self, FramingError, IncomingBody, StreamError};
 use proto::{
-    Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, Reason, SumChunk, WINDOW_BYTES, wire,
+    Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, Reason, SumChunk, WINDOW_BYTES,
+    printable, wire,
 };
 use shared::ids::WorkerId;
 use tokio::net::TcpListener;
@@ -175,15 +176,9 @@ async fn listen(
             misconduct(format!("found no message for {seconds} s, expected Hello"));
             return Ok(());
         }
-        Ok(Err(Ended::Unintelligible(error))) => {
-            let version = matches!(error, MessageError::Version { .. });
-            let reason = if version {
-                Reason::ProtocolVersion
-            } else {
-                Reason::Misconduct
-            };
-            tracing::warn!("refused a worker: {error}");
-            dismiss(&link, reason, error.to_string());
+        Ok(Err(Ended::Unintelligible { reason, explanation })) => {
+            tracing::warn!("refused a worker: {explanation}");
+            dismiss(&link, reason, explanation);
             return Ok(());
         }
         Ok(Err(Ended::Closed(_))) => return Ok(()),
@@ -200,8 +195,8 @@ async fn listen(
                 return pass_on(Incoming::Erred(worker, what)).await;
             }
             Err(Ended::Closed(reason)) => return pass_on(Incoming::Lost(worker, reason)).await,
-            Err(Ended::Unintelligible(error)) => {
-                return pass_on(Incoming::Erred(worker, error.to_string())).await;
+            Err(Ended::Unintelligible { explanation, .. }) => {
+                return pass_on(Incoming::Erred(worker, explanation)).await;
             }
         }
     }
@@ -214,13 +209,38 @@ fn dismiss(link: &Link, reason: Reason, explanation: String) {
 /// Why nothing more comes from a worker.
 enum Ended {
     Closed(String),
-    Unintelligible(MessageError),
+    Unintelligible { reason: Reason, explanation: String },
+}
+
+impl From<MessageError> for Ended {
+    fn from(error: MessageError) -> Self {
+        let reason = match error {
+            MessageError::Version { .. } => Reason::ProtocolVersion,
+            _ => Reason::Misconduct,
+        };
+        let explanation = error.to_string();
+        Self::Unintelligible { reason, explanation }
+    }
+}
+
+impl From<StreamError> for Ended {
+    fn from(error: StreamError) -> Self {
+        match error {
+            // The line did that, and not the worker, which may come back.
+            StreamError::Garbled(error @ FramingError::Altered { .. }) => {
+                Self::Closed(format!("its stream broke ({error})"))
+            }
+            StreamError::Garbled(error) => Self::Unintelligible {
+                reason: Reason::Misconduct,
+                explanation: format!("sent a garbled message: {error}"),
+            },
+            StreamError::Broken(status) => Self::Closed(format!("its stream broke ({})", printable(status.message()))),
+        }
+    }
 }
 
 async fn next(stream: &mut IncomingBody<wire::WorkerMessage>) -> Result<FromWorker, Ended> {
-    match stream.message().await {
-        Ok(Some(message)) => FromWorker::try_from(message).map_err(Ended::Unintelligible),
-        Ok(None) => Err(Ended::Closed("it closed its stream".to_owned())),
-        Err(status) => Err(Ended::Closed(format!("its stream broke ({})", status.message()))),
-    }
+    let message = stream.message().await?;
+    let message = message.ok_or_else(|| Ended::Closed("it closed its stream".to_owned()))?;
+    Ok(FromWorker::try_from(message)?)
 }

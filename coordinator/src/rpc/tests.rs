@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
 use tonic::client::Grpc;
+use tonic::codec::Codec;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
@@ -54,7 +55,10 @@ fn hello() -> wire::WorkerMessage {
 }
 
 fn message(message: to_coordinator::Message) -> wire::WorkerMessage {
-    wire::WorkerMessage { message: Some(message) }
+    wire::WorkerMessage {
+        checksum: None,
+        message: Some(message),
+    }
 }
 
 /// The worker that joins next.
@@ -156,38 +160,99 @@ async fn what_is_no_grpc_is_an_unsupported_media_type() {
     assert_eq!(response.status(), http::StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
+/// Field 2, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
+const HELLO: &str = "\0\0\0\0\x10\x12\x0e\x08\x01\x12\x08ordinary\x18\x01";
+
+/// Bytes that are no message, and what is said of them.
+const GARBLED: [(&str, &str); 4] = [
+    (
+        "\x01\0\0\0\x05",
+        "found a message with compression flag 1, expected 0, not compressed",
+    ),
+    (
+        "\0\x7f\0\0\0",
+        "found a message of 2130706432 bytes, expected at most 263168 bytes",
+    ),
+    (
+        "\0\0\0\0\x02\x12\x7f",
+        "found a message that does not follow trainer.proto: ",
+    ),
+    ("\0\0\0\0\x09", "the stream ended within a message"),
+];
+
+/// Sends a request whose body is `text`, and returns the answers as ordinary gRPC reads them.
+async fn send_raw(channel: &Channel, text: String) -> Streaming<wire::CoordinatorMessage> {
+    let mut channel = channel.clone();
+    std::future::poll_fn(|context| channel.poll_ready(context))
+        .await
+        .unwrap();
+    let response = channel.call(raw("application/grpc", text)).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let decoder = ProstCodec::<wire::WorkerMessage, wire::CoordinatorMessage>::default().decoder();
+    Streaming::new_response(decoder, body, parts.status, None, None)
+}
+
 #[tokio::test]
-async fn bytes_that_are_no_message_end_the_stream_with_the_reason() {
+async fn a_member_that_sends_a_garbled_message_has_erred_and_hears_its_dismissal() {
     let (mut server, channel) = server().await;
-    // Field 1, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
-    let hello = "\0\0\0\0\x10\n\x0e\x08\x01\x12\x08ordinary\x18\x01";
-    for (nonsense, reason) in [
-        (
-            "\x01\0\0\0\x05",
-            "found a message with compression flag 1, expected 0, not compressed",
-        ),
-        (
-            "\0\x7f\0\0\0",
-            "found a message of 2130706432 bytes, expected at most 263168 bytes",
-        ),
-        (
-            "\0\0\0\0\x02\n\x7f",
-            "found a message that does not follow trainer.proto: ",
-        ),
-        ("\0\0\0\0\x09", "the stream ended within a message"),
-    ] {
-        let mut channel = channel.clone();
-        std::future::poll_fn(|context| channel.poll_ready(context))
-            .await
-            .unwrap();
-        let request = raw("application/grpc", format!("{hello}{nonsense}"));
-        let _response = channel.call(request).await.unwrap();
-        joined(&mut server).await;
+    for (nonsense, reason) in GARBLED {
+        let mut hears = send_raw(&channel, format!("{HELLO}{nonsense}")).await;
+        let (worker, link) = joined(&mut server).await;
         match server.incoming.recv().await {
-            Some(Incoming::Lost(_, found)) => {
-                assert!(found.starts_with(&format!("its stream broke ({reason}")), "{found}");
+            Some(Incoming::Erred(from, found)) => {
+                assert_eq!(from, worker);
+                assert!(
+                    found.starts_with(&format!("sent a garbled message: {reason}")),
+                    "{found}"
+                );
             }
-            other => panic!("found {other:?}, expected Lost"),
+            other => panic!("found {other:?}, expected Erred"),
         }
+        let (reason, explanation) = (Reason::Misconduct, "that was no message".to_owned());
+        link.send(FromCoordinator::Dismissed(Dismissal { reason, explanation }));
+        drop(link);
+        let dismissed = dismissal(&mut hears).await;
+        assert_eq!(dismissed.explanation, "that was no message");
     }
+}
+
+#[tokio::test]
+async fn a_member_whose_line_alters_a_message_is_lost_and_has_done_nothing_wrong() {
+    let (mut server, channel) = server().await;
+    // A message of nothing but a checksum, which should be 0.
+    let _hears = send_raw(&channel, format!("{HELLO}\0\0\0\0\x05\x0d\0\0\0\x01")).await;
+    joined(&mut server).await;
+    match server.incoming.recv().await {
+        Some(Incoming::Lost(_, found)) => assert_eq!(
+            found,
+            "its stream broke (found a message altered on its way: its checksum is 00000000, expected 01000000)"
+        ),
+        other => panic!("found {other:?}, expected Lost"),
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_that_sends_a_garbled_message_is_refused_with_the_reason() {
+    let (_server, channel) = server().await;
+    for (nonsense, reason) in GARBLED {
+        let mut hears = send_raw(&channel, nonsense.to_owned()).await;
+        let found = dismissal(&mut hears).await;
+        assert_eq!(found.reason(), wire::Reason::Misconduct);
+        assert!(
+            found
+                .explanation
+                .starts_with(&format!("sent a garbled message: {reason}")),
+            "{found:?}"
+        );
+    }
+}
+
+/// The Dismissed that comes next, after which the stream ends.
+async fn dismissal(hears: &mut Streaming<wire::CoordinatorMessage>) -> wire::Dismissed {
+    let dismissed = match hears.message().await.unwrap().unwrap().message {
+        Some(to_worker::Message::Dismissed(dismissed)) => dismissed,
+        other => panic!("found {other:?}, expected Dismissed"),
+    };
+    assert_eq!(hears.message().await.unwrap(), None);
+    dismissed
 }

@@ -11,24 +11,24 @@ pub(super) struct Beginning<T> {
     pub(super) parameters: Parameters<T>,
     /// J of the iterations that were made before.
     pub(super) costs: Vec<f64>,
+    /// When checkpoints are due, and where they go, if the user wants any.
+    pub(super) checkpoints: Option<(CheckpointEvery, Store)>,
 }
 
-/// From the seed, or from the newest checkpoint if the user wants to go on from it; and where checkpoints go.
-pub(super) fn begin<T: Real>(
-    config: &TrainConfig,
-    configuration: &Configuration,
-) -> Result<(Beginning<T>, Option<(CheckpointEvery, Store)>), TrainError> {
-    let anew = || Beginning {
+/// From the seed, or from the newest checkpoint if the user wants to go on from it.
+pub(super) fn begin<T: Real>(config: &TrainConfig, configuration: &Configuration) -> Result<Beginning<T>, TrainError> {
+    let anew = |checkpoints| Beginning {
         parameters: config.initialisation.parameters(&configuration.sizes, config.seed),
         costs: Vec::new(),
+        checkpoints,
     };
     let Some(checkpoints) = &config.checkpoints else {
-        return Ok((anew(), None));
+        return Ok(anew(None));
     };
     let store = Store::new(&checkpoints.run_folder, checkpoints.keep);
     if !checkpoints.resume {
         store.begin_anew()?;
-        return Ok((anew(), Some((checkpoints.every, store))));
+        return Ok(anew(Some((checkpoints.every, store))));
     }
     let warn = |refused: &[Refused]| {
         refused
@@ -45,11 +45,11 @@ pub(super) fn begin<T: Real>(
         checkpoint.updates(),
         config.iterations
     );
-    let beginning = Beginning {
+    Ok(Beginning {
         parameters: checkpoint
             .parameters()
             .expect("a checkpoint that fits the run has its precision"),
         costs: checkpoint.costs().to_vec(),
-    };
-    Ok((beginning, Some((checkpoints.every, store))))
+        checkpoints: Some((checkpoints.every, store)),
+    })
 }

@@ -102,7 +102,7 @@ pub(crate) fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
                 digest: Digest::from_bytes(bytes),
             }
         }),
-        (prop::sample::select(reasons), ".*")
+        (prop::sample::select(reasons), "\\PC*")
             .prop_map(|(reason, explanation)| { FromCoordinator::Dismissed(Dismissal { reason, explanation }) }),
     ]
 }
@@ -134,9 +134,12 @@ proptest! {
 }
 
 fn refused(message: to_coordinator::Message) -> String {
-    FromWorker::try_from(wire::WorkerMessage { message: Some(message) })
-        .unwrap_err()
-        .to_string()
+    FromWorker::try_from(wire::WorkerMessage {
+        checksum: None,
+        message: Some(message),
+    })
+    .unwrap_err()
+    .to_string()
 }
 
 #[test]
@@ -181,8 +184,27 @@ fn a_wrong_field_is_named_with_what_was_found_and_expected() {
         refused(sum(0, 1, &[])),
         "SumChunk.data: found 0 bytes, expected 1 to 262144 bytes"
     );
-    let empty = FromWorker::try_from(wire::WorkerMessage { message: None }).unwrap_err();
+    let empty = FromWorker::try_from(wire::WorkerMessage {
+        checksum: None,
+        message: None,
+    })
+    .unwrap_err();
     assert_eq!(empty.to_string(), "WorkerMessage.message is missing");
+}
+
+#[test]
+fn an_error_about_many_layer_sizes_shows_the_first() {
+    let run = wire::Run {
+        layer_sizes: vec![0; 100_000],
+        precision: wire::Precision::F64.into(),
+        element_type: wire::ElementType::U8.into(),
+        ..wire::Run::default()
+    };
+    assert_eq!(
+        Run::try_from(run).unwrap_err().to_string(),
+        "Run.layer_sizes: found [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0] and 99984 more, expected n_0, …, n_L, the \
+         last one 1"
+    );
 }
 
 #[test]
@@ -224,4 +246,20 @@ fn a_run_that_cannot_be_is_refused() {
         "data_digest"
     );
     assert_eq!(refused(|run| run.worker_timeout_ms = 0), "worker_timeout_ms");
+}
+
+#[test]
+fn an_explanation_cannot_steer_the_terminal_it_is_printed_to() {
+    let dismissed = wire::Dismissed {
+        reason: wire::Reason::RunFailed.into(),
+        explanation: "\u{1b}[2Jgone".to_owned(),
+    };
+    let message = wire::CoordinatorMessage {
+        checksum: None,
+        message: Some(to_worker::Message::Dismissed(dismissed)),
+    };
+    let Ok(FromCoordinator::Dismissed(dismissal)) = FromCoordinator::try_from(message) else {
+        panic!("it is a dismissal");
+    };
+    assert_eq!(dismissal.explanation, "\u{fffd}[2Jgone");
 }

@@ -12,9 +12,10 @@ use prost::Message;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::decode::Decoder;
+use super::decode::{Decoder, FramingError};
 use super::encode::StreamMessage;
 use super::status;
+use crate::text::printable;
 
 /// Which end of the stream a body is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,17 @@ where
     }
 }
 
+/// Why a stream has no more messages, although it has not ended well.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The other end sent bytes that are no message.
+    #[error(transparent)]
+    Garbled(#[from] FramingError),
+    /// The other end closed the stream with this status, or the connection broke.
+    #[error("{}", printable(.0.message()))]
+    Broken(Status),
+}
+
 /// Messages that come in.
 #[derive(Debug)]
 pub struct IncomingBody<M> {
@@ -107,12 +119,12 @@ impl<M: Message + Default> IncomingBody<M> {
     ///
     /// # Errors
     ///
-    /// The status with which the other end closed the stream, or that says how it broke. After it there is nothing more.
-    pub async fn message(&mut self) -> Result<Option<M>, Status> {
+    /// [`StreamError`] if the stream ends otherwise than it should. After it there is nothing more.
+    pub async fn message(&mut self) -> Result<Option<M>, StreamError> {
         poll_fn(|context| self.poll_message(context)).await
     }
 
-    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<M>, Status>> {
+    fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<M>, StreamError>> {
         if self.ended {
             return Poll::Ready(Ok(None));
         }
@@ -121,7 +133,7 @@ impl<M: Message + Default> IncomingBody<M> {
         Poll::Ready(result)
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<M>, Status>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<M>, StreamError>> {
         loop {
             if let Some(message) = self.decoder.next_message()? {
                 return Poll::Ready(Ok(Some(message)));
@@ -132,7 +144,7 @@ impl<M: Message + Default> IncomingBody<M> {
                 Some(Err(status)) if self.side == Side::Server && status.code() == Code::Cancelled => {
                     return Poll::Ready(Ok(None));
                 }
-                Some(Err(status)) => return Poll::Ready(Err(status)),
+                Some(Err(status)) => return Poll::Ready(Err(StreamError::Broken(status))),
                 None => return Poll::Ready(self.end(HeaderMap::new())),
             };
             match frame.into_data() {
@@ -147,12 +159,12 @@ impl<M: Message + Default> IncomingBody<M> {
     }
 
     /// What the end of the stream means.
-    fn end(&self, trailers: HeaderMap) -> Result<Option<M>, Status> {
+    fn end(&self, trailers: HeaderMap) -> Result<Option<M>, StreamError> {
         if self.side == Side::Client {
-            match status::read(trailers) {
-                Some(status) if status.code() == Code::Ok => {}
-                Some(status) => return Err(status),
-                None => return Err(Status::unknown("the stream ended without a grpc-status")),
+            let missing = || Status::unknown("the stream ended without a grpc-status");
+            let status = status::read(trailers).unwrap_or_else(missing);
+            if status.code() != Code::Ok {
+                return Err(StreamError::Broken(status));
             }
         }
         self.decoder.finish()?;

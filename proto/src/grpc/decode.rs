@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use prost::Message;
 
 use super::PREFIX_BYTES;
+use super::checksum::{self, Checksum};
 use crate::MAX_MESSAGE_BYTES;
 
 /// Frames below this size are put together, so that a message in many tiny frames does not cost a multiple of its size.
@@ -30,6 +31,17 @@ pub enum FramingError {
     /// A message is not what `trainer.proto` says.
     #[error("found a message that does not follow trainer.proto: {0}")]
     Malformed(#[from] prost::DecodeError),
+    /// A message is not what its sender sent.
+    #[error("found a message altered on its way: its checksum is {found}, expected {expected}")]
+    Altered {
+        /// The checksum of what came.
+        found: Checksum,
+        /// The checksum that came with it.
+        expected: Checksum,
+    },
+    /// A message has no checksum, but one before it had.
+    #[error("found a message without a checksum, expected one as in the messages before")]
+    Unchecked,
     /// The stream ends within a message.
     #[error("the stream ended within a message")]
     Incomplete,
@@ -42,6 +54,8 @@ pub enum FramingError {
 #[derive(Debug)]
 pub struct Decoder<M> {
     received: Received,
+    /// Whether a checksum has come, so that no message can do without any more.
+    is_checked: bool,
     messages: PhantomData<fn() -> M>,
 }
 
@@ -50,6 +64,7 @@ impl<M: Message + Default> Decoder<M> {
     pub fn new() -> Self {
         Self {
             received: Received::default(),
+            is_checked: false,
             messages: PhantomData,
         }
     }
@@ -73,7 +88,30 @@ impl<M: Message + Default> Decoder<M> {
             return Ok(None);
         }
         self.received.advance(PREFIX_BYTES);
-        Ok(Some(M::decode((&mut self.received).take(message_len))?))
+        let fields_len = self.check(message_len)?;
+        Ok(Some(M::decode((&mut self.received).take(fields_len))?))
+    }
+
+    /// Reads the checksum of a message of `message_len` bytes, all of which are there, and compares it with the bytes that
+    /// follow. Returns how many these are. A sender may do without checksums, but not change its mind.
+    fn check(&mut self, message_len: usize) -> Result<usize, FramingError> {
+        let mut field = [0; checksum::FIELD_BYTES];
+        let has_room = message_len >= field.len() && self.received.peek(&mut field);
+        let Some(expected) = Checksum::from_field(field).filter(|_| has_room) else {
+            return if self.is_checked {
+                Err(FramingError::Unchecked)
+            } else {
+                Ok(message_len)
+            };
+        };
+        self.is_checked = true;
+        self.received.advance(field.len());
+        let fields_len = message_len - field.len();
+        let found = Checksum::over(self.received.pieces(fields_len));
+        if found != expected {
+            return Err(FramingError::Altered { found, expected });
+        }
+        Ok(fields_len)
     }
 
     /// The length of the next message, if its prefix is there.
@@ -91,6 +129,13 @@ impl<M: Message + Default> Decoder<M> {
             return Err(FramingError::TooLong { found });
         }
         Ok(Some(found))
+    }
+
+    /// The bytes of memory that hold what has been received and not yet read. They follow what has come, never what a
+    /// length has announced.
+    pub fn memory(&self) -> usize {
+        let kept: usize = self.received.frames.iter().map(Bytes::len).sum();
+        kept + self.received.gathered.capacity()
     }
 
     /// Checks that the stream may end here.
@@ -146,13 +191,23 @@ impl Received {
         if self.len < to.len() {
             return false;
         }
-        let pieces = self.frames.iter().map(Bytes::as_ref);
-        for piece in pieces.chain([self.gathered.as_ref()]) {
-            let (now, later) = to.split_at_mut(piece.len().min(to.len()));
-            now.copy_from_slice(&piece[..now.len()]);
+        for piece in self.pieces(to.len()) {
+            let (now, later) = to.split_at_mut(piece.len());
+            now.copy_from_slice(piece);
             to = later;
         }
         true
+    }
+
+    /// The next `len` bytes, or all if there are fewer, as they lie.
+    fn pieces(&self, len: usize) -> impl Iterator<Item = &[u8]> {
+        let frames = self.frames.iter().map(Bytes::as_ref);
+        let mut rest = len;
+        frames.chain([self.gathered.as_ref()]).map(move |frame| {
+            let piece = &frame[..frame.len().min(rest)];
+            rest -= piece.len();
+            piece
+        })
     }
 }
 

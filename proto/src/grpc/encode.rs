@@ -5,6 +5,7 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 use super::PREFIX_BYTES;
+use super::checksum::{self, Checksum};
 use super::decode::FramingError;
 use crate::MAX_MESSAGE_BYTES;
 use crate::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
@@ -20,7 +21,7 @@ pub struct Pieces {
 
 /// A message that goes over a stream of its own kind.
 pub trait StreamMessage: Message + Default {
-    /// The message with gRPC's prefix. Together the pieces are what prost encodes.
+    /// The message with gRPC's prefix and a checksum. Together the pieces are what prost encodes.
     ///
     /// # Errors
     ///
@@ -34,9 +35,12 @@ impl StreamMessage for wire::WorkerMessage {
         match self.message {
             Some(Message::Sum(mut sum)) => {
                 let data = std::mem::take(&mut sum.data);
-                with_tensor(Field(3), &sum, Field(5), data)
+                with_tensor(Field(4), &sum, Field(5), data)
             }
-            message => whole(&Self { message }),
+            message => whole(&Self {
+                checksum: None,
+                message,
+            }),
         }
     }
 }
@@ -47,17 +51,20 @@ impl StreamMessage for wire::CoordinatorMessage {
         match self.message {
             Some(Message::Columns(mut chunk)) => {
                 let data = std::mem::take(&mut chunk.data);
-                with_tensor(Field(3), &chunk, Field(2), data)
+                with_tensor(Field(4), &chunk, Field(2), data)
             }
             Some(Message::Labels(mut chunk)) => {
                 let data = std::mem::take(&mut chunk.data);
-                with_tensor(Field(4), &chunk, Field(2), data)
+                with_tensor(Field(5), &chunk, Field(2), data)
             }
             Some(Message::Parameters(mut chunk)) => {
                 let data = std::mem::take(&mut chunk.data);
-                with_tensor(Field(5), &chunk, Field(3), data)
+                with_tensor(Field(6), &chunk, Field(3), data)
             }
-            message => whole(&Self { message }),
+            message => whole(&Self {
+                checksum: None,
+                message,
+            }),
         }
     }
 }
@@ -88,37 +95,45 @@ fn with_tensor(chunk: Field, rest: &impl Message, tensor: Field, data: Bytes) ->
         tensor.key_bytes(data.len())
     };
     let chunk_len = rest.encoded_len() + tensor_key + data.len();
-    let message_len = chunk.key_bytes(chunk_len) + chunk_len;
-    let mut head = prefixed(message_len, message_len - data.len())?;
+    let fields_len = chunk.key_bytes(chunk_len) + chunk_len;
+    let mut head = begun(fields_len, fields_len - data.len())?;
     chunk.put_key(chunk_len, &mut head);
     rest.encode_raw(&mut head);
     if !data.is_empty() {
         tensor.put_key(data.len(), &mut head);
     }
-    Ok(Pieces {
-        head: head.into(),
-        tensor: data,
-    })
+    Ok(ended(head, data))
 }
 
 fn whole(message: &impl Message) -> Result<Pieces, FramingError> {
     let len = message.encoded_len();
-    let mut head = prefixed(len, len)?;
+    let mut head = begun(len, len)?;
     message.encode_raw(&mut head);
-    Ok(Pieces {
-        head: head.into(),
-        tensor: Bytes::new(),
-    })
+    Ok(ended(head, Bytes::new()))
 }
 
-/// The prefix of a message of `message_len` bytes, with room for `head_len` of them.
-fn prefixed(message_len: usize, head_len: usize) -> Result<Vec<u8>, FramingError> {
+/// The beginning of a message whose fields after the checksum have `fields_len` bytes, with room for `head_len` of them:
+/// the prefix, and a checksum that is not known yet.
+fn begun(fields_len: usize, head_len: usize) -> Result<Vec<u8>, FramingError> {
+    let message_len = checksum::FIELD_BYTES + fields_len;
     let len = u32::try_from(message_len)
         .ok()
         .filter(|_| message_len <= MAX_MESSAGE_BYTES)
         .ok_or(FramingError::TooLong { found: message_len })?;
-    let mut head = Vec::with_capacity(PREFIX_BYTES + head_len);
+    let mut head = Vec::with_capacity(PREFIX_BYTES + checksum::FIELD_BYTES + head_len);
     head.put_u8(0);
     head.put_u32(len);
+    head.put_bytes(0, checksum::FIELD_BYTES);
     Ok(head)
+}
+
+/// Such a message when all its fields are there: now the checksum can be added.
+fn ended(mut head: Vec<u8>, tensor: Bytes) -> Pieces {
+    const CHECKSUM_END: usize = PREFIX_BYTES + checksum::FIELD_BYTES;
+    let checksum = Checksum::over([&head[CHECKSUM_END..], &tensor]);
+    head[PREFIX_BYTES..CHECKSUM_END].copy_from_slice(&checksum.to_field());
+    Pieces {
+        head: head.into(),
+        tensor,
+    }
 }

@@ -11,13 +11,15 @@
 //! [`client`] and [`server`] are the two ends of the one method that there is.
 
 mod body;
+mod checksum;
 pub mod client;
 mod decode;
 mod encode;
 pub mod server;
 mod status;
 
-pub use body::{IncomingBody, OutgoingBody};
+pub use body::{IncomingBody, OutgoingBody, StreamError};
+pub use checksum::Checksum;
 pub use decode::{Decoder, FramingError};
 pub use encode::{Pieces, StreamMessage};
 

@@ -9,7 +9,11 @@ impl From<FramingError> for Status {
     fn from(error: FramingError) -> Self {
         let code = match error {
             FramingError::TooLong { .. } => Code::ResourceExhausted,
-            FramingError::Compressed { .. } | FramingError::Malformed(_) | FramingError::Incomplete => Code::Internal,
+            FramingError::Altered { .. } => Code::DataLoss,
+            FramingError::Compressed { .. }
+            | FramingError::Malformed(_)
+            | FramingError::Unchecked
+            | FramingError::Incomplete => Code::Internal,
         };
         Self::new(code, error.to_string())
     }

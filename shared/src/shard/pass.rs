@@ -17,8 +17,7 @@ use super::blocks::PackedBlock;
 /// A network's parameters, laid out for the products of one iteration.
 pub(crate) struct Weights<'a, T> {
     parameters: &'a Parameters<T>,
-    /// w_lᵀ, n_{l-1} × n_l row by row, for l = 1 … L.
-    transposed: Vec<Vec<T>>,
+    transposed: &'a Transposed<T>,
     /// The tree over n_l, for l = 0 … L.
     panels: Vec<Tree>,
     /// The factor of x.
@@ -26,11 +25,13 @@ pub(crate) struct Weights<'a, T> {
 }
 
 impl<'a, T: Real> Weights<'a, T> {
-    pub(crate) fn new(parameters: &'a Parameters<T>, scale: T) -> Self {
+    /// `memory` is where the transposed weights go; what it contains does not matter.
+    pub(crate) fn new(parameters: &'a Parameters<T>, scale: T, memory: &'a mut Transposed<T>) -> Self {
         let sizes = parameters.sizes();
+        memory.lay_out(parameters);
         Self {
             parameters,
-            transposed: (1..=sizes.layers()).map(|l| transpose(parameters, l)).collect(),
+            transposed: memory,
             panels: sizes
                 .as_slice()
                 .iter()
@@ -67,7 +68,7 @@ impl<'a, T: Real> Weights<'a, T> {
     fn linear<E: Element>(&self, l: usize, a: &[&[E]], scale: T, scratch: &mut ProductScratch<T>) -> Vec<T> {
         let n = self.sizes().n(l);
         let mut z = vec![T::ZERO; a.len() * n * TILE];
-        product(&self.transposed[l - 1], a, &self.panels[l - 1], &mut z, scratch);
+        product(&self.transposed.0[l - 1], a, &self.panels[l - 1], &mut z, scratch);
         let b = self.parameters.b(l);
         for tile in z.chunks_exact_mut(n * TILE) {
             for (z, &b) in tile.chunks_exact_mut(TILE).zip(&b) {
@@ -104,26 +105,47 @@ impl<'a, T: Real> Weights<'a, T> {
     }
 }
 
-/// w_lᵀ row by row, in parallel over its rows.
-fn transpose<T: Real>(parameters: &Parameters<T>, l: usize) -> Vec<T> {
-    const ROWS: usize = 512;
-    let sizes = parameters.sizes();
-    let (n, inputs) = (sizes.n(l), sizes.n(l - 1));
-    let w = &parameters.values()[sizes.weights(l)];
-    let mut transposed = vec![T::ZERO; w.len()];
+/// w_lᵀ, n_{l-1} × n_l row by row, for l = 1 … L.
+pub(crate) struct Transposed<T>(Vec<Vec<T>>);
+
+impl<T> Default for Transposed<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Real> Transposed<T> {
+    fn lay_out(&mut self, parameters: &Parameters<T>) {
+        let sizes = parameters.sizes();
+        self.0.resize_with(sizes.layers(), Vec::new);
+        for (l, transposed) in (1..).zip(&mut self.0) {
+            let w = &parameters.values()[sizes.weights(l)];
+            transposed.resize(w.len(), T::ZERO);
+            transpose(w, sizes.n(l - 1), sizes.n(l), transposed);
+        }
+    }
+}
+
+/// From w, n × `inputs`, to wᵀ, in parallel over its rows.
+fn transpose<T: Real>(w: &[T], inputs: usize, n: usize, transposed: &mut [T]) {
+    const TASK_ROWS: usize = 512;
+    /// Rows that stay in the L1 cache while they are written column by column.
+    const NEAR_ROWS: usize = 64;
     let task = |(task, rows): (usize, &mut [T])| {
-        for (i, w) in w.chunks_exact(inputs).enumerate() {
-            for (to, &from) in rows.iter_mut().skip(i).step_by(n).zip(&w[task * ROWS..]) {
-                *to = from;
+        for (near, rows) in rows.chunks_mut(NEAR_ROWS * n).enumerate() {
+            let first = task * TASK_ROWS + near * NEAR_ROWS;
+            for (i, w) in w.chunks_exact(inputs).enumerate() {
+                for (to, &from) in rows.iter_mut().skip(i).step_by(n).zip(&w[first..]) {
+                    *to = from;
+                }
             }
         }
     };
-    if inputs <= ROWS {
-        task((0, &mut transposed));
+    if inputs <= TASK_ROWS {
+        task((0, transposed));
     } else {
-        transposed.par_chunks_mut(ROWS * n).enumerate().for_each(task);
+        transposed.par_chunks_mut(TASK_ROWS * n).enumerate().for_each(task);
     }
-    transposed
 }
 
 /// A forward pass over some tiles.

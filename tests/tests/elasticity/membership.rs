@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tests::faults::fleet::GIVE_UP_AFTER;
 use tests::faults::subject::Shape;
-use tests::faults::{Fleet, Member, Proxy, Subject};
+use tests::faults::{Fleet, Subject};
 
 /// `--worker-timeout` of runs in which nothing may wait for it.
 const NEVER: &str = "10m";
@@ -87,21 +86,6 @@ fn killing_a_worker_again_and_again_and_starting_fresh_ones_changes_nothing() {
         fleet.wait_until_lost(killed);
         fleet[fresh.as_str()].wait_until_joined(1);
     }
-    fleet.finish(&subject);
-}
-
-#[test]
-fn a_worker_started_before_its_coordinator_joins_as_soon_as_it_is_there() {
-    let subject = Subject::usual();
-    let early = Member::start(Proxy::to_nowhere(), "early", GIVE_UP_AFTER);
-    let address = early.proxy.address().to_string();
-    early
-        .worker
-        .wait_for_stderr_line("that it finds no coordinator", |line| line.contains(&address));
-    let mut fleet = Fleet::start(&subject, &["--workers", "1"]);
-    early.proxy.lead_to(fleet.upstream);
-    fleet.members.push(early);
-    fleet["early"].wait_until_joined(1);
     fleet.finish(&subject);
 }
 

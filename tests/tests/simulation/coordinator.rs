@@ -15,10 +15,10 @@ use shared::ids::{Iteration, WorkerId};
 use shared::parameters::digest_of_le_bytes;
 use shared::{BlockSet, Parameters};
 
-use crate::invariants::{Invariants, Sight};
+use crate::invariants::Sight;
 use crate::network::{ConnectionId, Parcel};
+use crate::observers::Observers;
 use crate::problem::LEARNING_RATE;
-use crate::saboteur::Saboteur;
 use crate::scenario::{Scenario, cut};
 
 /// What resumption needs.
@@ -41,8 +41,6 @@ pub enum Effect {
     Finish,
     /// The process ends: the user wished it. The last state is on the disk.
     Stop(Checkpoint),
-    /// The process ends: the run has failed.
-    Fail(String),
 }
 
 /// What comes to the coordinator's process.
@@ -53,15 +51,11 @@ pub enum Input {
     /// The compute thread has made an update.
     Updated,
     /// An attempt to write a checkpoint is over.
-    Written { updates: u64, saved: bool },
+    Written {
+        updates: u64,
+        saved: bool,
+    },
     StopRequested,
-}
-
-/// What looks at what the coordinator decides.
-#[derive(Debug)]
-pub struct Observers {
-    pub invariants: Invariants,
-    pub saboteur: Saboteur,
 }
 
 /// A running process.
@@ -100,7 +94,8 @@ impl Coordinator {
             parameters: problem.parameters[0].clone(),
         });
         let updates = costs.len() as u64;
-        observers.invariants.see(&Sight::Begins { updates });
+        observers.see(&Sight::Begins { updates });
+        observers.planted.begin(updates);
         let values = decode::<f64>(&parameters).collect();
         let descent = Descent {
             parameters: Parameters::from_values(run.sizes.clone(), values).expect("a checkpoint has all parameters"),
@@ -137,14 +132,10 @@ impl Coordinator {
         self.costs.len() as u64
     }
 
-    pub fn connections(&self) -> Vec<ConnectionId> {
-        self.members.keys().copied().collect()
-    }
-
     pub fn take(&mut self, input: Input, now: Duration, observers: &mut Observers) -> Vec<Effect> {
         let event = match input {
             Input::Deadline => Event::DeadlinePassed,
-            Input::Arrived(connection, parcel) => match self.arrived(connection, parcel) {
+            Input::Arrived(connection, parcel) => match self.arrived(connection, parcel, observers) {
                 Some(event) => event,
                 None => return Vec::new(),
             },
@@ -164,16 +155,16 @@ impl Coordinator {
         };
         let time = RunTime(now - self.began);
         let mut effects = Vec::new();
-        for event in observers.saboteur.events(event) {
+        for event in observers.planted.events(event) {
             let actions = self.engine.handle(event, time);
-            let actions = observers.saboteur.actions(actions);
+            let actions = observers.planted.actions(actions);
             effects.extend(self.perform_all(actions, observers));
         }
         effects
     }
 
     /// What came over a connection, as an event.
-    fn arrived(&mut self, connection: ConnectionId, parcel: Parcel) -> Option<Event> {
+    fn arrived(&mut self, connection: ConnectionId, parcel: Parcel, observers: &mut Observers) -> Option<Event> {
         let Some(&worker) = self.members.get(&connection) else {
             let Parcel::FromWorker(FromWorker::Hello(hello)) = parcel else {
                 return None;
@@ -182,6 +173,8 @@ impl Coordinator {
             self.workers += 1;
             self.members.insert(connection, worker);
             self.links.insert(worker, connection);
+            let name = &hello.name;
+            observers.see(&Sight::Numbers { worker, name });
             return Some(Event::HelloArrived { worker, hello });
         };
         Some(match parcel {
@@ -205,7 +198,7 @@ impl Coordinator {
     fn perform_all(&mut self, actions: Vec<Action>, observers: &mut Observers) -> Vec<Effect> {
         let mut effects = Vec::new();
         for action in actions {
-            observers.invariants.see(&Sight::Decides(&action));
+            observers.see(&Sight::Decides(&action));
             if observers.invariants.violation().is_some() {
                 return effects;
             }
@@ -222,10 +215,8 @@ impl Coordinator {
             }
             Action::Dismiss { worker, dismissal, .. } => {
                 self.send(worker, FromCoordinator::Dismissed(dismissal), effects);
-                if let Some(connection) = self.links.remove(&worker) {
-                    self.members.remove(&connection);
-                    effects.push(Effect::Close(connection));
-                }
+                // What it has said before it hears of this still arrives.
+                effects.extend(self.links.remove(&worker).map(Effect::Close));
             }
             Action::Report(_) => {}
             Action::Assign { worker, hold, missing } => self.send_shard(worker, hold, &missing, effects),
@@ -239,26 +230,26 @@ impl Coordinator {
                 let everyone = self.links.values();
                 effects.extend(everyone.map(|&link| Effect::Send(link, FromCoordinator::Heartbeat)));
             }
-            Action::ComputeHere { .. } => effects.push(Effect::Fail("no run is without workers".to_owned())),
+            Action::ComputeHere { .. } => observers.see(&Sight::Fails("it has workers to compute for it")),
             Action::Keep(worker, sum) => self.trainer.keep(worker, &sum),
             Action::Update { iteration, sums } => match self.trainer.update(iteration, sums) {
                 Ok(updated) => {
                     self.updates.push_back(updated);
                     effects.push(Effect::Update);
                 }
-                Err(error) => effects.push(Effect::Fail(error.to_string())),
+                Err(error) => observers.see(&Sight::Fails(&error.to_string())),
             },
             Action::SaveCheckpoint { updates } => {
                 let costs = self.costs[..updates as usize].to_vec();
                 let parameters = self.trainer.snapshot();
                 let checkpoint = Checkpoint { costs, parameters };
-                observers.invariants.see(&Sight::Saves(&checkpoint));
+                observers.see(&Sight::Saves(&checkpoint));
                 effects.push(Effect::Write(checkpoint));
             }
             Action::ReportCost { cost, .. } => self.costs.push(cost),
             Action::Finish(_) => self.finish(effects, observers),
             Action::Stop(_) => self.stop(effects, observers),
-            Action::Fail(failure) => effects.push(Effect::Fail(failure.to_string())),
+            Action::Fail(failure) => observers.see(&Sight::Fails(&failure.to_string())),
         }
     }
 
@@ -266,15 +257,9 @@ impl Coordinator {
         effects.extend(self.links.get(&worker).map(|&link| Effect::Send(link, message)));
     }
 
-    fn broadcast(
-        &self,
-        iteration: Iteration,
-        to: &[WorkerId],
-        effects: &mut Vec<Effect>,
-        observers: &mut Observers,
-    ) {
+    fn broadcast(&self, iteration: Iteration, to: &[WorkerId], effects: &mut Vec<Effect>, observers: &mut Observers) {
         let (updates, parameters) = (iteration.0, &self.parameters);
-        observers.invariants.see(&Sight::Parameters { updates, parameters });
+        observers.see(&Sight::Parameters { updates, parameters });
         for &worker in to {
             for chunk in cut(parameters, 8, self.scenario.chunk_bytes) {
                 self.send(worker, FromCoordinator::Parameters(iteration, chunk), effects);
@@ -302,7 +287,7 @@ impl Coordinator {
     fn finish(&mut self, effects: &mut Vec<Effect>, observers: &mut Observers) {
         let parameters = self.trainer.snapshot();
         let costs = &self.costs;
-        observers.invariants.see(&Sight::Completes {
+        observers.see(&Sight::Completes {
             costs,
             parameters: &parameters,
         });
@@ -320,15 +305,12 @@ impl Coordinator {
         }
         let explanation = "the user stopped the run".to_owned();
         let reason = Reason::RunFailed;
-        self.tell_all(
-            &FromCoordinator::Dismissed(Dismissal { reason, explanation }),
-            effects,
-        );
+        self.tell_all(&FromCoordinator::Dismissed(Dismissal { reason, explanation }), effects);
         let checkpoint = Checkpoint {
             costs: self.costs.clone(),
             parameters: self.trainer.snapshot(),
         };
-        observers.invariants.see(&Sight::Saves(&checkpoint));
+        observers.see(&Sight::Saves(&checkpoint));
         effects.push(Effect::Stop(checkpoint));
     }
 

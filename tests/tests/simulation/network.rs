@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use proto::{FromCoordinator, FromWorker};
+use proto::{FromCoordinator, FromWorker, MessageError, wire};
 use tests::random::Random;
+
+use crate::scenario::MOST_LATENCIES;
 
 /// The number of a connection. No two of a world are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +29,19 @@ pub enum Parcel {
     Closed,
 }
 
+impl Parcel {
+    /// The same after a trip over the wire.
+    pub fn over_the_wire(self) -> Result<Self, MessageError> {
+        Ok(match self {
+            Self::FromWorker(message) => Self::FromWorker(FromWorker::try_from(wire::WorkerMessage::from(message))?),
+            Self::FromCoordinator(message) => {
+                Self::FromCoordinator(FromCoordinator::try_from(wire::CoordinatorMessage::from(message))?)
+            }
+            Self::Closed => Self::Closed,
+        })
+    }
+}
+
 /// Something on its way.
 #[derive(Debug)]
 pub struct Delivery {
@@ -39,7 +54,7 @@ pub struct Delivery {
 /// How it is between one worker and the coordinator.
 #[derive(Clone, Copy, Debug)]
 pub struct Weather {
-    /// The least time that a parcel takes; some take up to four times as long.
+    /// The least time that a parcel takes; some take up to [`MOST_LATENCIES`] times as long.
     pub latency: Duration,
     /// Whether nothing arrives until this is over.
     pub partitioned: bool,
@@ -125,7 +140,7 @@ impl Network {
         if lane.state != LaneState::Open {
             return None;
         }
-        let at = now + latency.mul_f64(1.0 + 3.0 * mostly_small(random.share()));
+        let at = now + latency.mul_f64(1.0 + f64::from(MOST_LATENCIES - 1) * mostly_small(random.share()));
         lane.last = at.max(lane.last + Duration::from_nanos(1));
         Some(Delivery {
             at: lane.last,
@@ -175,6 +190,17 @@ impl Network {
         let connection = self.connections.get_mut(&id)?;
         connection.lane(by).state = LaneState::Over;
         self.send(id, by.other(), Parcel::Closed, now, random)
+    }
+
+    /// The coordinator closes the connection. It still hears what was said to it before the news is there.
+    pub fn hang_up(&mut self, id: ConnectionId, now: Duration, random: &mut Random) -> Option<Delivery> {
+        self.send(id, Side::Worker, Parcel::Closed, now, random)
+    }
+
+    /// All connections on which the coordinator still listens.
+    pub fn heard(&self) -> Vec<ConnectionId> {
+        let open = |(_, connection): &(&ConnectionId, &Connection)| connection.to_coordinator.state == LaneState::Open;
+        self.connections.iter().filter(open).map(|(&id, _)| id).collect()
     }
 
     /// Everything that is under way is lost. Of the two ends only `told` learn of it.

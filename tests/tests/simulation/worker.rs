@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, Run, SumChunk};
+use proto::{Dismissal, FromWorker, Held, Hello, Reason, Run, SumChunk};
 use shared::ids::Iteration;
 use shared::{AnyParameters, Digest, LeafRange};
 use tests::random::Random;
@@ -37,8 +37,8 @@ pub enum Effect {
     Leave(Dismissal),
     /// The run is complete; the process ends.
     Finish(Digest),
-    /// It has sent numbers that are wrong.
-    Lied,
+    /// It is about to send wrong numbers.
+    Lie(Iteration, LeafRange, Lie),
 }
 
 /// What comes to a worker's process from within.
@@ -174,6 +174,11 @@ impl Worker {
         }
     }
 
+    /// Whether it has sent sums of this iteration or a later one over this connection.
+    pub fn has_sent(&self, iteration: u64) -> bool {
+        self.sent.iter().any(|sum| sum.iteration.0 >= iteration)
+    }
+
     /// Says once more what it said of iterations before `iteration`.
     pub fn replay(&self, iteration: u64, random: &mut Random) -> Vec<Effect> {
         let Some(id) = self.connection() else {
@@ -253,7 +258,10 @@ impl Worker {
     /// as well be done at once.
     fn order(&mut self, order: Order, columns: usize, now: Duration, random: &mut Random) -> Vec<Effect> {
         let noise = 1.0 + random.share() * 0.3;
-        let takes = self.scenario.column_time.mul_f64(columns as f64 * self.slowness * noise);
+        let takes = self
+            .scenario
+            .column_time
+            .mul_f64(columns as f64 * self.slowness * noise);
         self.busy_until = self.busy_until.max(now) + takes;
         let outcome = self.bench.perform(order);
         let inner = outcome.map(|outcome| Inner::Outcome(self.membership, Box::new(outcome)));
@@ -264,12 +272,7 @@ impl Worker {
     }
 
     /// Sends sums in chunks. Those of one node come in order; different nodes may be mixed.
-    fn send_sums(
-        &mut self,
-        iteration: Iteration,
-        nodes: Vec<(LeafRange, Bytes)>,
-        random: &mut Random,
-    ) -> Vec<Effect> {
+    fn send_sums(&mut self, iteration: Iteration, nodes: Vec<(LeafRange, Bytes)>, random: &mut Random) -> Vec<Effect> {
         let Some(id) = self.connection() else {
             return Vec::new();
         };
@@ -278,7 +281,7 @@ impl Worker {
         for (node, sums) in nodes {
             let sums = match self.lie {
                 Some(lie) => {
-                    effects.push(Effect::Lied);
+                    effects.push(Effect::Lie(iteration, node, lie));
                     self.lie = (lie == Lie::Always).then_some(lie);
                     told_wrongly(lie, &sums, random)
                 }
@@ -324,9 +327,4 @@ fn told_wrongly(lie: Lie, sums: &Bytes, random: &mut Random) -> Bytes {
         }
     }
     wrong.into()
-}
-
-/// A message as it is after a trip over the wire.
-pub fn over_the_wire(message: FromCoordinator) -> Result<FromCoordinator, String> {
-    FromCoordinator::try_from(proto::wire::CoordinatorMessage::from(message)).map_err(|error| error.to_string())
 }

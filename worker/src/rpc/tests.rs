@@ -63,7 +63,10 @@ impl StreamingService<wire::WorkerMessage> for Stream {
             }
             let (sender, answers) = mpsc::channel(1);
             tokio::spawn(async move {
-                while let Ok(Some(wire::WorkerMessage { message: Some(message) })) = stream.message().await {
+                while let Ok(Some(wire::WorkerMessage {
+                    message: Some(message), ..
+                })) = stream.message().await
+                {
                     let _ = sender.send(answer(message)).await;
                 }
             });
@@ -82,7 +85,10 @@ fn answer(message: to_coordinator::Message) -> Result<wire::CoordinatorMessage, 
         data: sum.data,
     };
     let message = Some(to_worker::Message::Parameters(parameters));
-    Ok(wire::CoordinatorMessage { message })
+    Ok(wire::CoordinatorMessage {
+        checksum: None,
+        message,
+    })
 }
 
 /// Connects to such a server under `name`.

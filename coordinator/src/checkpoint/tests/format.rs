@@ -231,8 +231,8 @@ fn a_header_that_someone_else_wrote_is_refused_by_field() {
         ),
         (
             "hidden: 2",
-            "hidden: 100000000000",
-            "found 104 bytes of parameters and costs, expected 4000000000024 by the header",
+            "hidden: 1000000000",
+            "found 104 bytes of parameters and costs, expected 40000000024 by the header",
         ),
     ];
     for (old, new, message) in cases {

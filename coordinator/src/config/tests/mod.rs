@@ -30,7 +30,7 @@ fn run(arguments: &[&str]) -> Result<Command, Exit> {
 /// The training run that `arguments` ask for.
 fn train(arguments: &[&str]) -> TrainConfig {
     match run(arguments) {
-        Ok(Command::Train(config)) => config,
+        Ok(Command::Train(config)) => *config,
         other => panic!("no training run: {other:?}"),
     }
 }

@@ -4,16 +4,20 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
 
-use super::{encoded, sum};
+use super::{encoded, sent, sum};
 use crate::convert::tests::{from_coordinator, from_worker};
 use crate::grpc::{Decoder, FramingError, PREFIX_BYTES, StreamMessage};
 use crate::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
 use crate::{MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES};
 
-/// What we send.
-fn joined(message: impl StreamMessage) -> Vec<u8> {
-    let pieces = message.into_pieces().unwrap();
-    [pieces.head, pieces.tensor].concat()
+/// What we send, without the checksum.
+fn unchecked(message: impl StreamMessage) -> Vec<u8> {
+    let mut bytes = sent(message);
+    let key = bytes.drain(PREFIX_BYTES..PREFIX_BYTES + 5).next();
+    assert_eq!(key, Some(0x0d), "it comes first");
+    let len = (bytes.len() - PREFIX_BYTES) as u32;
+    bytes[1..PREFIX_BYTES].copy_from_slice(&len.to_be_bytes());
+    bytes
 }
 
 /// Messages with tensors of every size that changes the path: gathered, kept, and full.
@@ -31,7 +35,7 @@ fn worker_messages() -> impl Strategy<Value = Vec<wire::WorkerMessage>> {
     let message = prop_oneof![
         3 => from_worker().prop_map(wire::WorkerMessage::from),
         1 => tensors(),
-        1 => Just(wire::WorkerMessage { message: None }),
+        1 => Just(wire::WorkerMessage { checksum: None, message: None }),
     ];
     prop::collection::vec(message, 0..6)
 }
@@ -63,22 +67,48 @@ proptest! {
     #[test]
     fn what_a_worker_sends_is_what_prost_would_send(messages in worker_messages()) {
         for message in messages {
-            prop_assert_eq!(encoded(&message), joined(message));
+            prop_assert_eq!(encoded(&message), unchecked(message));
         }
     }
 
     #[test]
     fn what_the_coordinator_sends_is_what_prost_would_send(message in from_coordinator()) {
         let message = wire::CoordinatorMessage::from(message);
-        prop_assert_eq!(encoded(&message), joined(message));
+        prop_assert_eq!(encoded(&message), unchecked(message));
+    }
+
+    #[test]
+    fn the_checksum_is_zlibs_of_all_that_follows(message in tensors()) {
+        let bytes = sent(message);
+        let checksum = wire::WorkerMessage::decode(&bytes[PREFIX_BYTES..]).unwrap().checksum;
+        prop_assert_eq!(checksum, Some(crc32fast::hash(&bytes[PREFIX_BYTES + 5..])));
+    }
+
+    #[test]
+    fn a_bit_that_is_altered_on_the_way_is_found(
+        message in tensors(), bit in 0_u8..8, at in any::<prop::sample::Index>(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        // The first message shows that this sender uses checksums; without that, one could take the field's key away.
+        let first = sent(wire::WorkerMessage::default());
+        let mut bytes = sent(message);
+        let at = PREFIX_BYTES + at.index(bytes.len() - PREFIX_BYTES);
+        bytes[at] ^= 1 << bit;
+        let found = decode::<wire::WorkerMessage>(frames(&[first, bytes].concat(), &cuts));
+        let is_found = matches!(found, Err(FramingError::Altered { .. } | FramingError::Unchecked));
+        prop_assert!(is_found, "{:?}", found);
     }
 
     #[test]
     fn any_split_of_a_stream_gives_the_same_messages(
         messages in worker_messages(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
-        let stream: Vec<u8> = messages.iter().flat_map(encoded).collect();
-        prop_assert_eq!(decode::<wire::WorkerMessage>(frames(&stream, &cuts)), Ok(messages));
+        for stream in [
+            messages.iter().flat_map(encoded).collect::<Vec<u8>>(),
+            messages.iter().cloned().flat_map(sent).collect(),
+        ] {
+            prop_assert_eq!(decode::<wire::WorkerMessage>(frames(&stream, &cuts)), Ok(messages.clone()));
+        }
     }
 
     #[test]
@@ -163,7 +193,10 @@ fn tensors_of_every_kind_are_sent_without_a_copy() {
         }),
     ];
     for chunk in chunks {
-        let message = wire::CoordinatorMessage { message: Some(chunk) };
+        let message = wire::CoordinatorMessage {
+            checksum: None,
+            message: Some(chunk),
+        };
         assert_eq!(message.into_pieces().unwrap().tensor.as_ptr(), data.as_ptr());
     }
 }

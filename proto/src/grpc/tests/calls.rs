@@ -10,9 +10,9 @@ use http_body::{Body as HttpBody, Frame};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::{encoded, sum};
+use super::{encoded, sent, sum};
 use crate::MAX_MESSAGE_BYTES;
-use crate::grpc::{CONTENT_TYPE, TRAIN, client, server};
+use crate::grpc::{CONTENT_TYPE, FramingError, StreamError, TRAIN, client, server};
 use crate::wire::{self, coordinator_message as to_worker};
 
 /// A body of given frames.
@@ -82,7 +82,7 @@ fn trailers(pairs: &[(&'static str, &'static str)]) -> Result<Frame<Bytes>, Stat
 }
 
 /// What a client hears after the messages of such a response.
-fn end_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Result<(), Status> {
+fn end_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Result<(), StreamError> {
     let mut incoming = client::accept(answer(frames)).unwrap();
     while now(incoming.message())?.is_some() {}
     assert!(now(incoming.message()).unwrap().is_none(), "the end is the end");
@@ -93,10 +93,10 @@ fn end_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Result<(), Status> {
 fn a_response_ends_with_a_status_and_a_request_without() {
     let empty = wire::CoordinatorMessage::default;
     let (data, end) = read(server::response(Messages(vec![empty()].into_iter())).into_body());
-    assert_eq!(data, encoded(&empty()));
+    assert_eq!(data, sent(empty()));
     assert_eq!(end.unwrap().unwrap().get("grpc-status").unwrap(), "0");
     let (data, end) = read(client::request(Messages(vec![sum(vec![1; 9])].into_iter())).into_body());
-    assert_eq!(data, encoded(&sum(vec![1; 9])));
+    assert_eq!(data, sent(sum(vec![1; 9])));
     assert!(end.is_none());
 }
 
@@ -107,6 +107,7 @@ fn a_message_that_is_too_long_ends_the_stream_with_an_error() {
         data: vec![0; MAX_MESSAGE_BYTES].into(),
     };
     let message = wire::CoordinatorMessage {
+        checksum: None,
         message: Some(to_worker::Message::Labels(chunk)),
     };
     let (data, end) = read(server::response(Messages(vec![message].into_iter())).into_body());
@@ -117,34 +118,48 @@ fn a_message_that_is_too_long_ends_the_stream_with_an_error() {
     assert_eq!(end.unwrap().unwrap_err().code(), Code::ResourceExhausted);
 }
 
+/// The status with which such a response ends.
+fn status_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Status {
+    match end_of(frames) {
+        Err(StreamError::Broken(status)) => status,
+        other => panic!("found {other:?}, expected a status"),
+    }
+}
+
 #[test]
 fn a_client_reads_the_status_that_ends_a_stream() {
     let message = || Ok(Frame::data(Bytes::from(encoded(&wire::CoordinatorMessage::default()))));
     assert!(end_of(vec![message(), trailers(&[("grpc-status", "0")])]).is_ok());
-    let status = end_of(vec![
+    let status = status_of(vec![
         message(),
         trailers(&[("grpc-status", "7"), ("grpc-message", "not%20you")]),
-    ])
-    .unwrap_err();
+    ]);
     assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "not you"));
-    assert_eq!(end_of(vec![message()]).unwrap_err().code(), Code::Unknown);
-    assert_eq!(
-        end_of(vec![message(), Err(Status::cancelled(""))]).unwrap_err().code(),
-        Code::Cancelled
-    );
+    assert_eq!(status_of(vec![message()]).code(), Code::Unknown);
+    let cancelled = status_of(vec![message(), Err(Status::cancelled(""))]);
+    assert_eq!(cancelled.code(), Code::Cancelled);
+}
+
+#[test]
+fn bytes_that_are_no_message_are_told_from_a_broken_stream() {
     let half = Ok(Frame::data(Bytes::from_static(&[0, 0])));
-    assert_eq!(
-        end_of(vec![half, trailers(&[("grpc-status", "0")])])
-            .unwrap_err()
-            .code(),
-        Code::Internal
+    let end = end_of(vec![half, trailers(&[("grpc-status", "0")])]);
+    assert!(
+        matches!(end, Err(StreamError::Garbled(FramingError::Incomplete))),
+        "{end:?}"
+    );
+    let compressed = Ok(Frame::data(Bytes::from_static(&[1, 0, 0, 0, 0])));
+    let end = end_of(vec![compressed, trailers(&[("grpc-status", "0")])]);
+    assert!(
+        matches!(end, Err(StreamError::Garbled(FramingError::Compressed { found: 1 }))),
+        "{end:?}"
     );
 }
 
 #[test]
 fn details_that_are_not_base64_do_no_harm() {
     let end = [("grpc-status", "13"), ("grpc-status-details-bin", "!")];
-    assert_eq!(end_of(vec![trailers(&end)]).unwrap_err().code(), Code::Internal);
+    assert_eq!(status_of(vec![trailers(&end)]).code(), Code::Internal);
 }
 
 #[test]

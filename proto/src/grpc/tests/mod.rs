@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
+use super::StreamMessage;
 use crate::wire::{self, worker_message as to_coordinator};
 
 mod bytes_and_messages;
@@ -12,6 +13,12 @@ mod calls;
 fn encoded(message: &impl Message) -> Vec<u8> {
     let body = message.encode_to_vec();
     [&[0][..], &(body.len() as u32).to_be_bytes(), &body].concat()
+}
+
+/// What we send.
+fn sent(message: impl StreamMessage) -> Vec<u8> {
+    let pieces = message.into_pieces().unwrap();
+    [pieces.head, pieces.tensor].concat()
 }
 
 /// A message with a tensor.
@@ -24,6 +31,7 @@ fn sum(data: impl Into<Bytes>) -> wire::WorkerMessage {
         data: data.into(),
     };
     wire::WorkerMessage {
+        checksum: None,
         message: Some(to_coordinator::Message::Sum(sum)),
     }
 }

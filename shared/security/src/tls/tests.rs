@@ -95,18 +95,18 @@ fn shake(server: &ServerTls, client: &ClientTls, host: &str) -> [Result<(), TlsF
 
 /// Passes what `from` has to say to `to`. Whether that was something.
 fn pass(from: &mut Connection, to: &mut Connection, outcome: &mut Result<(), TlsFailure>) -> bool {
-    let mut wire = Vec::new();
+    let mut records = Vec::new();
     while from.wants_write() {
-        from.write_tls(&mut wire).unwrap();
+        from.write_tls(&mut records).unwrap();
     }
-    let mut rest = wire.as_slice();
+    let mut rest = records.as_slice();
     while !rest.is_empty() && outcome.is_ok() {
         to.read_tls(&mut rest).unwrap();
         if let Err(error) = to.process_new_packets() {
             *outcome = Err((&error).into());
         }
     }
-    !wire.is_empty()
+    !records.is_empty()
 }
 
 #[test]

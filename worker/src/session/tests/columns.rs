@@ -3,11 +3,13 @@
 use super::*;
 
 fn shipments(actions: &[Action]) -> Vec<&Shipment> {
-    let shipments = actions.iter().filter_map(|action| match action {
-        Action::Hold(shipment) => Some(&**shipment),
-        _ => None,
-    });
-    shipments.collect()
+    fn shipment(action: &Action) -> Option<&Shipment> {
+        match action {
+            Action::Hold(shipment) => Some(shipment),
+            _ => None,
+        }
+    }
+    actions.iter().filter_map(shipment).collect()
 }
 
 #[test]

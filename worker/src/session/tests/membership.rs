@@ -21,9 +21,18 @@ fn welcomed(run: Run) -> (Vec<Action>, Option<BlockSet>) {
 #[test]
 fn a_welcome_makes_a_member() {
     let mut session = joining();
-    assert_eq!(session.next_deadline(), None);
     assert_eq!(say(&mut session, welcome_to(run())), Ok(joined(run(), false)));
-    assert!(session.next_deadline().is_some());
+    assert_eq!(session.next_deadline(), Some(at(1.0)), "the first heartbeat is due");
+}
+
+#[test]
+fn a_coordinator_that_does_not_answer_hello_is_given_up_and_the_columns_are_kept() {
+    let mut session = Session::joining(resources(), Some(holding(&[(0, 2)])), at(1.0));
+    assert_eq!(session.next_deadline(), Some(at(11.0)));
+    assert_eq!(session.handle(Event::DeadlinePassed, at(10.9)), Ok(vec![]));
+    let given_up = vec![Action::GiveUp(Duration::from_secs(10))];
+    assert_eq!(session.handle(Event::DeadlinePassed, at(11.0)), Ok(given_up));
+    assert_eq!(session.holdings(), Some(holding(&[(0, 2)])));
 }
 
 #[test]
