@@ -24,6 +24,9 @@ use super::refusals::Reporter;
 /// Connections that have come through the door and that nobody has taken up yet.
 const WAITING: usize = 16;
 
+/// The first byte of whoever begins to speak TLS. HTTP/2 begins with the letter P.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// The connections that come through the door. The door is shut when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Connections(mpsc::Receiver<Connection>);
@@ -31,8 +34,16 @@ pub(crate) struct Connections(mpsc::Receiver<Connection>);
 /// A connection, in the clear or inside TLS.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    Plain(Gate<TcpStream>),
+    Plain(Cleartext),
     Tls(Box<TlsStream<Gate<TcpStream>>>),
+}
+
+/// A connection in the clear, watched for a first word of TLS.
+#[derive(Debug)]
+pub(crate) struct Cleartext {
+    gate: Gate<TcpStream>,
+    /// Who tells of TLS; there until something has come.
+    watch: Option<Reporter>,
 }
 
 /// Whose connection a request came on.
@@ -80,7 +91,10 @@ async fn accept_all(listener: TcpListener, entrance: Entrance, sender: mpsc::Sen
         let gate = Gate::new(stream, entrance.lobby.enter(peer));
         let sender = sender.clone();
         match entrance.tls.clone().map(TlsAcceptor::from) {
-            None => drop(sender.send(Connection::Plain(gate)).await),
+            None => {
+                let watch = Some(entrance.reporter.clone());
+                drop(sender.send(Connection::Plain(Cleartext { gate, watch })).await);
+            }
             Some(acceptor) => drop(tokio::spawn(speak_tls(
                 acceptor,
                 gate,
@@ -114,12 +128,27 @@ async fn hear_out(mut gate: Gate<TcpStream>) -> io::Result<()> {
     Ok(())
 }
 
+impl Cleartext {
+    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.gate).poll_read(context, buffer);
+        if let Some(&first) = buffer.filled().get(before)
+            && let Some(reporter) = self.watch.take()
+            && first == TLS_HANDSHAKE
+        {
+            // HTTP/2 takes it for garbage and closes the connection.
+            reporter.refused(self.gate.guest().peer, &TlsFailure::OnlyTls.to_string());
+        }
+        read
+    }
+}
+
 impl Connected for Connection {
     type ConnectInfo = Visitor;
 
     fn connect_info(&self) -> Visitor {
         Visitor(Arc::clone(match self {
-            Self::Plain(gate) => gate.guest(),
+            Self::Plain(plain) => plain.gate.guest(),
             Self::Tls(stream) => stream.get_ref().0.guest(),
         }))
     }
@@ -128,7 +157,7 @@ impl Connected for Connection {
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(gate) => Pin::new(gate).poll_read(context, buffer),
+            Self::Plain(plain) => plain.poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
     }
@@ -137,7 +166,7 @@ impl AsyncRead for Connection {
 impl Connection {
     fn writer(self: Pin<&mut Self>) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
         match self.get_mut() {
-            Self::Plain(gate) => Pin::new(gate),
+            Self::Plain(plain) => Pin::new(&mut plain.gate),
             Self::Tls(stream) => Pin::new(stream.as_mut()),
         }
     }
@@ -158,7 +187,7 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Plain(gate) => gate.is_write_vectored(),
+            Self::Plain(plain) => plain.gate.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
         }
     }

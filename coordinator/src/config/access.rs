@@ -62,7 +62,8 @@ fn expect_secured(reader: &mut Reader, listen: SocketAddr, access: Access) -> Re
     };
     let found = format!("{listen}, which other machines can reach, and {missing}");
     let hint = format!(
-        "these two commands mend it; or choose a loopback address, or --insecure\n  {}\n  {}",
+        "these two commands mend it, with your other options behind the second; or choose a loopback address, or \
+         --insecure\n  {}\n  {}",
         commands::certificates(),
         commands::coordinator_at(listen)
     );

@@ -145,6 +145,7 @@ fn a_worker_with_tls_is_told_that_the_coordinator_has_none() {
         "error: no connection to the coordinator at ADDRESS: it does not speak TLS\n\
          hint: leave out --tls-ca, or start the coordinator with --tls-cert and --tls-key\n"
     );
+    coordinator.wait_for_stderr(": it speaks TLS");
     site.assert_goes_on(coordinator, &address, &[site.token()]);
 }
 

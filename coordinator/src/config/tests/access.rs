@@ -101,7 +101,7 @@ fn an_address_that_others_can_reach_needs_tls_and_a_token() {
     let file = file_with(SECRET);
     let token = ["--token-file", file.path().to_str().unwrap()];
     let mended = "expected both TLS and a token
-hint: these two commands mend it; or choose a loopback address, or --insecure
+hint: these two commands mend it, with your other options behind the second; or choose a loopback address, or --insecure
   coordinator certificates certificates --host NAME
   coordinator --listen 0.0.0.0:50051 --tls-ca certificates/ca.pem --tls-cert certificates/coordinator.pem --tls-key \
                   certificates/coordinator-key.pem --token-file certificates/token
