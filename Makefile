@@ -28,8 +28,10 @@ test: ## Check format, lints and documentation, then run every test
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
 	@scripts/test $(CARGO_FLAGS)
 
-bench: build ## Measure milliseconds per iteration and memory; takes a few minutes
+bench: build ## Measure milliseconds per iteration, memory, and what a slow worker costs; takes a few minutes
 	@scripts/bench --binaries $(BINARIES)
+	@echo
+	@scripts/bench-throttled --binaries $(BINARIES)
 
 chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
 	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))

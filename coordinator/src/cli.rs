@@ -55,6 +55,9 @@ pub enum Subcommands {
         /// The folder to write them to; it is made if it does not exist
         #[arg(value_name = "DIR")]
         dir: PathBuf,
+        /// How many images to train on: more make a larger batch, to measure with
+        #[arg(long, value_name = "N", default_value_t = 209, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        examples: u32,
     },
     /// Make certificates and a token for workers on other machines
     ///

@@ -27,9 +27,9 @@ fn main() -> ExitCode {
             log_to_stderr(config.verbosity, None);
             ended(predict(&config), PredictError::hint, PredictError::exit_code)
         }
-        Ok(Command::DemoData { dir }) => {
+        Ok(Command::DemoData { dir, examples }) => {
             log_to_stderr(Verbosity::Normal, None);
-            let written = write_demo(&dir).map(|paths| {
+            let written = write_demo(&dir, examples as usize).map(|paths| {
                 paths.iter().for_each(|path| tracing::info!("wrote {}", path.display()));
             });
             ended(written, WriteError::hint, |_| 1)

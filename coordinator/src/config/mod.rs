@@ -35,6 +35,8 @@ pub enum Command {
     DemoData {
         /// The folder.
         dir: PathBuf,
+        /// How many of them to train on.
+        examples: u32,
     },
     /// Make certificates and a token.
     Certificates(CertificatesConfig),
@@ -61,7 +63,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, token: Option<OsStri
             let config = predict::read(&mut reader);
             Ok(Command::Predict(reader.finish(config)?))
         }
-        Some(Subcommands::DemoData { dir }) => Ok(Command::DemoData { dir }),
+        Some(Subcommands::DemoData { dir, examples }) => Ok(Command::DemoData { dir, examples }),
         Some(Subcommands::Certificates { dir, hosts }) => Ok(Command::Certificates(CertificatesConfig { dir, hosts })),
         Some(Subcommands::Completions { shell }) => Ok(Command::Completions(shell)),
     }

@@ -15,18 +15,18 @@ const NAME_BYTES: usize = 8;
 
 /// Writes `train.h5` and `test.h5` into `folder`, which is made if it is not there, and returns their paths.
 ///
-/// Each holds X (m, 64, 64, 3) as u8, Y (m) as i64, and `list_classes`.
+/// Each holds X (m, 64, 64, 3) as u8, Y (m) as i64, and `list_classes`. m is `examples` in the first, 50 in the second.
 ///
 /// # Errors
 ///
 /// [`WriteError`] if the folder or a file cannot be written.
-pub fn write_demo(folder: &Path) -> Result<[PathBuf; 2], WriteError> {
+pub fn write_demo(folder: &Path, examples: usize) -> Result<[PathBuf; 2], WriteError> {
     fs::create_dir_all(folder).map_err(|reason| WriteError::Refused {
         path: folder.to_owned(),
         reason,
     })?;
     let paths = ["train.h5", "test.h5"].map(|name| folder.join(name));
-    for (path, dataset) in paths.iter().zip([demo::train(), demo::test()]) {
+    for (path, dataset) in paths.iter().zip([demo::train_of(examples), demo::test()]) {
         atomic_file::write_hdf5(path, |file| write_into(file, &dataset))?;
     }
     Ok(paths)

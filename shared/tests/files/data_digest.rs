@@ -111,7 +111,7 @@ fn a_file_that_is_read_in_several_pieces_has_the_digest_of_the_whole() {
 #[test]
 fn the_built_in_images_have_the_same_digest_in_memory_and_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
-    let [train, test] = write_demo(folder.path()).unwrap();
+    let [train, test] = write_demo(folder.path(), demo::TRAIN_COUNT).unwrap();
     for (path, role, built_in) in [(train, Role::Train, demo::train()), (test, Role::Test, demo::test())] {
         let written = Dataset::open(path, role, &NameChoice::default(), shared::Precision::F64).unwrap();
         assert_eq!(written.digest(), built_in.digest());

@@ -6,7 +6,7 @@ use shared::{Dataset, Precision};
 #[test]
 fn the_demo_files_hold_the_built_in_images_in_the_layout_of_the_cat_images() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = write_demo(&folder.path().join("new").join("demo")).unwrap();
+    let paths = write_demo(&folder.path().join("new").join("demo"), demo::TRAIN_COUNT).unwrap();
     let built_in = [(Role::Train, demo::train()), (Role::Test, demo::test())];
     for (path, (role, expected)) in paths.iter().zip(built_in) {
         let read = Dataset::open(path, role, &Default::default(), Precision::F64).unwrap();
@@ -26,9 +26,9 @@ fn the_demo_files_hold_the_built_in_images_in_the_layout_of_the_cat_images() {
 #[test]
 fn writing_the_demo_files_twice_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let paths = write_demo(folder.path()).unwrap();
+    let paths = write_demo(folder.path(), demo::TRAIN_COUNT).unwrap();
     let first = paths.clone().map(|path| std::fs::read(path).unwrap());
-    write_demo(folder.path()).unwrap();
+    write_demo(folder.path(), demo::TRAIN_COUNT).unwrap();
     assert!(paths.clone().map(|path| std::fs::read(path).unwrap()) == first);
     // The same bytes also at another time: no object bears one.
     for path in paths {

@@ -324,9 +324,18 @@ fn the_other_subcommands_carry_what_they_need() {
     assert_eq!(
         run(&["demo-data", "a b"]),
         Ok(Command::DemoData {
-            dir: PathBuf::from("a b")
+            dir: PathBuf::from("a b"),
+            examples: 209
         })
     );
+    assert_eq!(
+        run(&["demo-data", "--examples", "8360", "a b"]),
+        Ok(Command::DemoData {
+            dir: PathBuf::from("a b"),
+            examples: 8360
+        })
+    );
+    assert!(run(&["demo-data", "--examples", "0", "a b"]).is_err());
     assert_eq!(
         run(&["certificates", "dir", "--host", "a.example", "10.0.0.1", "--host", "b"]),
         Ok(Command::Certificates(CertificatesConfig {
@@ -348,7 +357,13 @@ fn paths_need_not_be_utf_8() {
     };
     assert_eq!(config.out, Some(odd().into()));
     let arguments = ["coordinator".into(), "demo-data".into(), odd()];
-    assert_eq!(parse(arguments, None), Ok(Command::DemoData { dir: odd().into() }));
+    assert_eq!(
+        parse(arguments, None),
+        Ok(Command::DemoData {
+            dir: odd().into(),
+            examples: 209
+        })
+    );
     let exit = parse(["coordinator".into(), "--x-name".into(), odd()], None).unwrap_err();
     assert_eq!(
         exit.text,

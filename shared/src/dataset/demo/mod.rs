@@ -7,8 +7,6 @@ mod canvas;
 mod random;
 mod scenes;
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::{ClassNames, Dataset, Examples, Source, digest::Hasher};
@@ -34,15 +32,22 @@ const NOISE: i32 = 9;
 
 /// The 209 images to train on.
 pub fn train() -> Dataset {
-    dataset("train", 0..TRAIN_COUNT)
+    train_of(TRAIN_COUNT)
+}
+
+/// The first `count` images to train on. Those after the 209th are drawn as those before; no network learns more from
+/// them, but they make larger batches.
+pub fn train_of(count: usize) -> Dataset {
+    let beyond = TRAIN_COUNT + TEST_COUNT..;
+    dataset("train", (0..TRAIN_COUNT).chain(beyond).take(count).collect())
 }
 
 /// The 50 images to test on; none is among those to train on.
 pub fn test() -> Dataset {
-    dataset("test", TRAIN_COUNT..TRAIN_COUNT + TEST_COUNT)
+    dataset("test", (TRAIN_COUNT..TRAIN_COUNT + TEST_COUNT).collect())
 }
 
-fn dataset(part: &str, numbers: Range<usize>) -> Dataset {
+fn dataset(part: &str, numbers: Vec<usize>) -> Dataset {
     let images: Vec<_> = numbers.into_par_iter().map(image).collect();
     let labels: Vec<u8> = images.iter().map(|(label, _)| *label).collect();
     let bytes = images.into_iter().flat_map(|(_, bytes)| bytes).collect();
@@ -99,6 +104,16 @@ mod tests {
             digest(&test()),
             "4776d946d79ec6ccee21b05f349d6568a1006957003f67ed294751449670090a"
         );
+    }
+
+    #[test]
+    fn larger_batches_begin_with_the_same_images_and_have_none_to_test_on() {
+        let (few, many) = (train_of(7), train_of(TRAIN_COUNT + 2));
+        let bytes = |dataset: &Dataset, numbers| dataset.columns(numbers).unwrap().to_le_bytes(0..1);
+        assert_eq!((few.m(), many.m()), (7, 211));
+        assert_eq!(bytes(&few, 6..7), bytes(&train(), 6..7));
+        assert_eq!(bytes(&many, 208..209), bytes(&train(), 208..209));
+        assert_ne!(bytes(&many, 209..210), bytes(&test(), 0..1));
     }
 
     #[test]
