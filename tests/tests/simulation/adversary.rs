@@ -18,7 +18,10 @@ impl World {
         let worker = self.random.index(self.workers.len());
         match self.random.below(20) {
             0..=2 => self.break_connection(worker),
-            3..=5 => self.kill_worker(worker),
+            3..=5 => {
+                let for_good = self.random.happens(1, 4);
+                self.kill_worker(worker, for_good);
+            }
             6..=7 => self.freeze_worker(worker),
             8..=9 => self.part(&[worker]),
             10 => self.part(&(0..self.workers.len()).collect::<Vec<_>>()),
@@ -27,6 +30,7 @@ impl World {
             13 => self.repeat_new_answers(worker),
             14 => self.lie(worker),
             15 => self.join(),
+            16 => self.leave_alone(worker),
             _ => self.strike_coordinator(),
         }
     }
@@ -74,7 +78,7 @@ impl World {
         all[self.random.index(all.len())]
     }
 
-    fn kill_worker(&mut self, worker: usize) {
+    fn kill_worker(&mut self, worker: usize, for_good: bool) {
         let Some(process) = &self.workers[worker].process else {
             return;
         };
@@ -91,9 +95,17 @@ impl World {
             self.deliver(news);
         }
         self.end_worker(worker);
-        if self.random.happens(3, 4) {
+        if !for_good {
             let after = self.a_while();
             self.relieve_after(after, Relief::Start(worker));
+        }
+    }
+
+    /// All others are killed, so that whatever the one still has to do is in the way of what they had to do.
+    fn leave_alone(&mut self, worker: usize) {
+        let for_good = self.random.happens(1, 2);
+        for other in (0..self.workers.len()).filter(|&other| other != worker) {
+            self.kill_worker(other, for_good);
         }
     }
 
@@ -119,7 +131,12 @@ impl World {
     }
 
     fn change_speed(&mut self, worker: usize) {
-        let slowness = 1.0 + self.random.share() * f64::from(SLOWEST - 1);
+        let share = if self.random.happens(1, 2) {
+            1.0
+        } else {
+            self.random.share()
+        };
+        let slowness = 1.0 + share * f64::from(SLOWEST - 1);
         if let Some(process) = &mut self.workers[worker].process {
             process.slowness = slowness;
             self.struck("speed changed", Some(worker));

@@ -70,6 +70,10 @@ pub struct Coordinator {
     costs: Vec<f64>,
     links: BTreeMap<WorkerId, ConnectionId>,
     members: BTreeMap<ConnectionId, WorkerId>,
+    /// Whether an iteration has begun.
+    begun: bool,
+    /// Whether it was asked to stop.
+    stopping: bool,
     /// The number of the next worker.
     workers: u32,
     /// Updates that are made, of which the shell does not know yet.
@@ -116,6 +120,8 @@ impl Coordinator {
             costs,
             links: BTreeMap::new(),
             members: BTreeMap::new(),
+            begun: false,
+            stopping: false,
             workers: 0,
             updates: VecDeque::new(),
         };
@@ -130,6 +136,15 @@ impl Coordinator {
     /// The iteration that is under way or waited for.
     pub fn iteration(&self) -> u64 {
         self.costs.len() as u64
+    }
+
+    /// The workers that it, or the one after it, needs to come to the end.
+    pub fn needs(&self) -> usize {
+        if self.begun && !self.stopping {
+            self.scenario.least
+        } else {
+            self.scenario.first
+        }
     }
 
     pub fn take(&mut self, input: Input, now: Duration, observers: &mut Observers) -> Vec<Effect> {
@@ -151,7 +166,10 @@ impl Coordinator {
                 }
             }
             Input::Written { updates, saved } => Event::CheckpointWritten { updates, saved },
-            Input::StopRequested => Event::StopRequested,
+            Input::StopRequested => {
+                self.stopping = true;
+                Event::StopRequested
+            }
         };
         let time = RunTime(now - self.began);
         let mut effects = Vec::new();
@@ -220,7 +238,10 @@ impl Coordinator {
             }
             Action::Report(_) => {}
             Action::Assign { worker, hold, missing } => self.send_shard(worker, hold, &missing, effects),
-            Action::Broadcast { iteration, to } => self.broadcast(iteration, &to, effects, observers),
+            Action::Broadcast { iteration, to } => {
+                self.begun = true;
+                self.broadcast(iteration, &to, effects, observers);
+            }
             Action::Compute {
                 worker,
                 iteration,

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! - `LOCKSTEP_SEED=123` makes the run of one seed alone and shows what happens in it;
-//! - `LOCKSTEP_SEEDS=100000` makes that many runs, with the seeds 0, 1, …; 2000 if it is not set.
+//! - `LOCKSTEP_SEEDS=100000` makes that many runs, with the seeds 0, 1, …; 10000 if it is not set.
 
 mod adversary;
 mod coordinator;
@@ -37,7 +37,7 @@ use planted::Bug;
 use world::{Chronicle, World};
 
 /// How many seeds are tried if nothing else is said.
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 10_000;
 
 /// The lines shown of a run in which something is wrong.
 const LINES: usize = 60;

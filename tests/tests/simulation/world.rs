@@ -208,7 +208,9 @@ impl World {
         self.calm = true;
         let running = self.workers.iter().filter(|worker| worker.process.is_some()).count();
         if !self.complete {
-            (running..self.scenario.first).for_each(|_| self.add_worker());
+            let coordinator = self.coordinator.process.as_ref();
+            let needed = coordinator.map_or(self.scenario.first, Coordinator::needs);
+            (running..needed).for_each(|_| self.add_worker());
         }
         let (at, patience) = (self.now, self.scenario.patience());
         self.note(|_| "nobody is disturbed any more".to_owned());
