@@ -157,7 +157,7 @@ fn a_closed_connection_is_acted_on_within_a_second() {
 
 #[test]
 fn columns_that_a_worker_still_holds_are_not_sent_again() {
-    // Parameters are a small part of what is sent: 16 KB an iteration, where each worker has 400 KB of columns.
+    // Parameters are a small part of what is sent: 16 KB an iteration, where a worker has 300 to 450 KB of columns.
     let subject = Subject::of(Shape {
         columns: 600,
         features: 2000,
@@ -166,9 +166,12 @@ fn columns_that_a_worker_still_holds_are_not_sent_again() {
     });
     let fleet = Fleet::braked(&subject, &["--workers", "3"], &["a", "b", "c"]);
     fleet.wait_for_iteration(3);
+    // The others may have begun without it.
+    wait_until_it_works(&fleet, "b", &subject);
     let proxy = &fleet["b"].proxy;
     let before = proxy.facts().down.delivered;
-    let its_columns = subject.column_bytes() / 3;
+    // Shards are whole nodes of the tree, so a third of the workers may have a little less than a third of the columns.
+    let its_columns = subject.column_bytes() / 4;
     assert!(before > its_columns, "it got its columns: {before} bytes");
     proxy.cut();
     fleet["b"].wait_until_joined(2);
