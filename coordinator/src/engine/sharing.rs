@@ -136,14 +136,17 @@ impl Sharing {
 
     /// The best shards for these workers. Their order is that of the blocks they have, so that few columns move.
     fn shares(&self, tree: &Tree, roster: &Roster, among: BTreeSet<WorkerId>) -> Shares {
-        let place = |worker: &WorkerId| match self.now.shards.get(worker) {
-            Some(shard) => (shard.first(), *worker),
-            None => {
-                let held = roster
-                    .get(*worker)
-                    .and_then(|member| member.held.ranges().first().copied());
-                (held.map_or(u32::MAX, LeafRange::first), *worker)
-            }
+        // The middle of what a worker has, doubled: what comes back may have held the first part of another's shard.
+        let middle = |first: LeafRange, last: LeafRange| first.first() + last.end();
+        let place = |worker: &WorkerId| {
+            let middle = match self.now.shards.get(worker) {
+                Some(&shard) => Some(middle(shard, shard)),
+                None => roster.get(*worker).and_then(|member| {
+                    let held = member.held.ranges();
+                    Some(middle(*held.first()?, *held.last()?))
+                }),
+            };
+            (middle.unwrap_or(u32::MAX), *worker)
         };
         let mut ordered: Vec<_> = among.iter().copied().collect();
         ordered.sort_by_key(place);
