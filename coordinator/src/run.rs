@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use proto::Run;
+use settings::StopSignal;
 use shared::dataset::DatasetError;
 use shared::ids::Iteration;
 use shared::{AnyParameters, Dataset};
@@ -28,7 +29,6 @@ use crate::fleet::{Arrival, Fleet, RemoteFleet};
 use crate::progress::Progress;
 use crate::rpc::ShardSource;
 use crate::shell::Shell;
-use crate::stop::StopSignal;
 
 /// What a run needs.
 #[derive(Debug)]

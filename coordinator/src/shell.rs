@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use proto::{Dismissal, FromCoordinator, Reason, Run, Welcome};
+use settings::StopSignal;
 use shared::dataset::DatasetError;
 use shared::ids::WorkerId;
 use tokio::sync::mpsc;
@@ -16,7 +17,6 @@ use crate::progress::Progress;
 use crate::rpc::{Incoming, Link, ShardSource};
 use crate::run::{RunError, Trained};
 use crate::spawn::Ended;
-use crate::stop::StopSignal;
 
 /// What the actions are performed with.
 pub(crate) struct Shell<'a> {

@@ -1,7 +1,8 @@
 //! Workers that the coordinator starts itself, on its own machine.
 //!
-//! A spawned worker that ends during the run is started again. A spawned worker's standard input is a pipe that only the coordinator holds. The worker ends when the pipe closes, and
-//! the system closes it when the coordinator ends, however it ends: so nothing is left behind even after SIGKILL.
+//! One that ends during the run is started again. Its standard input is a pipe that only the coordinator holds. The
+//! worker ends when the pipe closes, and the system closes it when the coordinator ends, however it ends: so nothing is
+//! left behind even after SIGKILL.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

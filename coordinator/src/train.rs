@@ -13,6 +13,7 @@ use bytes::Bytes;
 use proto::Run;
 use proto::tensor::encode;
 use security::TlsError;
+use settings::StopSignal;
 use shared::dataset::{DatasetError, Role};
 use shared::layers::LayerSizesError;
 use shared::predict::accuracy;
@@ -31,7 +32,6 @@ use crate::predict::Predictions;
 use crate::progress::{Progress, human};
 use crate::run::{RunError, RunSetup, Trained, run};
 use crate::spawn::SpawnError;
-use crate::stop::StopSignal;
 
 use beginning::{Beginning, begin};
 
@@ -208,18 +208,7 @@ where
         .unwrap_or_else(|| BlockColumns::default_for(data.train.m()));
     let tree = Tree::over_batch(data.train.m(), block_columns)?;
     tracing::info!("network {sizes} in {}, {} blocks", config.precision, tree.leaves());
-    let configuration = Configuration {
-        sizes: sizes.clone(),
-        initialisation: config.initialisation,
-        seed: config.seed,
-        precision: config.precision,
-        scale: data.scale,
-        learning_rate: config.learning_rate,
-        block_columns,
-        columns: data.train.m(),
-        element_type: data.train.element_type(),
-        data_digest: data.train.digest(),
-    };
+    let configuration = configuration(config, &data, &sizes, block_columns);
     let Beginning {
         parameters,
         costs,
@@ -231,17 +220,7 @@ where
         outputs::prepare(folder)?;
     }
     let fleet = port.map(|port| port.gather(&config.access)).transpose()?;
-    let run_facts = Run {
-        sizes,
-        precision: config.precision,
-        tree: tree.clone(),
-        block_columns,
-        element_type: data.train.element_type(),
-        scale: data.scale,
-        iterations: config.iterations,
-        data: data.train.digest(),
-        worker_timeout: worker_timeout(config.fleet),
-    };
+    let run_facts = run_facts(config, &data, &sizes, block_columns, &tree);
     let (source, encoded) = match fleet {
         Some(_) => (
             SumSource::Workers(Arc::clone(&data.train)),
@@ -274,6 +253,37 @@ where
     };
     let trained = run(setup, progress, stops).await?;
     finish(config, &data, &run_facts, &trained, progress)
+}
+
+/// What must be the same when the run is resumed.
+fn configuration(config: &TrainConfig, data: &Data, sizes: &LayerSizes, block_columns: BlockColumns) -> Configuration {
+    Configuration {
+        sizes: sizes.clone(),
+        initialisation: config.initialisation,
+        seed: config.seed,
+        precision: config.precision,
+        scale: data.scale,
+        learning_rate: config.learning_rate,
+        block_columns,
+        columns: data.train.m(),
+        element_type: data.train.element_type(),
+        data_digest: data.train.digest(),
+    }
+}
+
+/// What every worker must know of the run.
+fn run_facts(config: &TrainConfig, data: &Data, sizes: &LayerSizes, block_columns: BlockColumns, tree: &Tree) -> Run {
+    Run {
+        sizes: sizes.clone(),
+        precision: config.precision,
+        tree: tree.clone(),
+        block_columns,
+        element_type: data.train.element_type(),
+        scale: data.scale,
+        iterations: config.iterations,
+        data: data.train.digest(),
+        worker_timeout: worker_timeout(config.fleet),
+    }
 }
 
 /// The silence after which either side takes the other for lost. Without workers nobody is silent.

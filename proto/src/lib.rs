@@ -20,6 +20,8 @@ pub mod wire {
     pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/trainer.bin"));
 }
 
+use std::time::Duration;
+
 pub use error::MessageError;
 pub use message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, Run, SumChunk, TensorChunk, Welcome};
 pub use text::{MAX_TEXT_CHARACTERS, printable};
@@ -42,6 +44,11 @@ pub const MAX_FRAME_BYTES: u32 = 1024 * 1024;
 
 /// The HTTP/2 flow-control window of both ends, of a stream and of a connection.
 pub const WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+
+/// How often each end gives a sign of life: four times in `worker_timeout`, the silence after which it counts as lost.
+pub fn heartbeat_interval(worker_timeout: Duration) -> Duration {
+    worker_timeout / 4
+}
 
 /// The most ranges of blocks in one message.
 pub const MAX_BLOCK_RANGES: usize = 65_536;

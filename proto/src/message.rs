@@ -136,8 +136,6 @@ pub struct Dismissal {
 pub enum Reason {
     /// The worker speaks another version of the protocol.
     ProtocolVersion,
-    /// The run has as many workers as a run can have.
-    RunIsFull,
     /// The worker sent something that it should not have sent.
     Misconduct,
     /// The run ended before it was complete.

@@ -43,6 +43,7 @@ pub mod real;
 pub mod reference;
 pub mod scale;
 pub mod shard;
+pub mod split_mix;
 pub mod tree;
 pub mod update;
 
@@ -58,4 +59,5 @@ pub use parameters::{AnyParameters, Parameters};
 pub use real::{Precision, Real};
 pub use scale::ScaleChoice;
 pub use shard::Shard;
+pub use split_mix::SplitMix64;
 pub use tree::{BlockColumns, LeafRange, Tree};

@@ -1,24 +1,27 @@
 //! Random numbers that a seed decides, fast enough for millions of cases.
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
+use std::time::SystemTime;
+
+use shared::SplitMix64;
+
+/// Choices that a seed decides.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub struct Random(SplitMix64);
 
 impl Random {
     /// Numbers that depend on `seed` alone. Those of neighbouring seeds have nothing to do with one another.
     pub fn new(seed: u64) -> Self {
-        Self(mixed(seed ^ 0x6c6f_636b_7374_6570))
+        Self(SplitMix64::stream(seed, 0))
     }
 
     /// Any number.
     pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed(self.0)
+        self.0.number()
     }
 
     /// A number below `end`, which is at least 1.
     pub fn below(&mut self, end: u64) -> u64 {
-        ((u128::from(self.number()) * u128::from(end)) >> 64) as u64
+        self.0.below(end)
     }
 
     /// A number from `least` to `most`.
@@ -43,15 +46,18 @@ impl Random {
 
     /// A number within [0, 1).
     pub fn share(&mut self) -> f64 {
-        (self.number() >> 11) as f64 / (1_u64 << 53) as f64
+        self.0.share()
     }
 }
 
-/// The finalizer of SplitMix64: every bit of the result depends on every bit of `x`.
-fn mixed(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+/// Another seed every time: for a first seed that nobody chose, which is then printed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is random here is printed, and can be repeated"
+)]
+pub fn seed_of_the_moment() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since_1970.map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs())
 }
 
 #[cfg(test)]

@@ -180,9 +180,9 @@ fn any_number_of_workers_gives_the_same_bits() {
 #[test]
 #[expect(
     clippy::disallowed_methods,
-    reason = "what a kill costs is real time; it is printed, not judged"
+    reason = "what a kill costs is real time; the median does not mind a moment in which the machine was busy"
 )]
-fn killing_a_spawned_worker_every_200_iterations_changes_nothing() {
+fn killing_a_spawned_worker_every_200_iterations_changes_nothing_and_costs_less_than_a_second() {
     let Some(data) = cat_images() else { return };
     let every_cost = ["--print-every", "1"];
     let undisturbed = train(&data, 0, &every_cost);
@@ -192,7 +192,7 @@ fn killing_a_spawned_worker_every_200_iterations_changes_nothing() {
     let cluster = Cluster::start(&arguments);
     let cost = |iteration: u64| format!("Cost after iteration {iteration}:");
     let mut random = NumpyRandom::new(7);
-    let mut longest = Duration::ZERO;
+    let mut delays = Vec::new();
     for iteration in (200..2500).step_by(200) {
         cluster.coordinator.wait_for_stdout(&cost(iteration));
         let workers = Observed::children_of(cluster.coordinator.id());
@@ -201,9 +201,14 @@ fn killing_a_spawned_worker_every_200_iterations_changes_nothing() {
         workers[chosen].kill();
         // The first of these may have been on its way already.
         cluster.coordinator.wait_for_stdout(&cost(iteration + 3));
-        longest = longest.max(kill.elapsed());
+        delays.push(kill.elapsed());
     }
-    println!("the longest time from a kill to two iterations later: {longest:?}");
+    delays.sort_unstable();
+    let median = delays[delays.len() / 2];
+    assert!(
+        median < Duration::from_secs(1),
+        "{delays:?} from a kill to two iterations later"
+    );
     let (coordinator, _) = cluster.finish();
     assert_eq!(Results::parse(&coordinator.expect_code(0).stdout), undisturbed);
 }

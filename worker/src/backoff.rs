@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use shared::SplitMix64;
+
 /// The wait before the first repeated attempt, and the longest one.
 const FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
@@ -11,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
-    random: u64,
+    random: SplitMix64,
 }
 
 impl Backoff {
@@ -19,17 +21,13 @@ impl Backoff {
     pub fn new(seed: u64) -> Self {
         Self {
             next: FIRST,
-            random: seed,
+            random: SplitMix64::new(seed),
         }
     }
 
     /// The wait before the next attempt.
     pub fn wait(&mut self) -> Duration {
-        // A step of SplitMix64 (Steele, Lea and Flood, 2014).
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let share = 0.5 + 0.5 * ((x >> 11) as f64 / (1_u64 << 53) as f64);
+        let share = 0.5 + 0.5 * self.random.share();
         let wait = self.next.mul_f64(share);
         self.next = (self.next * 2).min(LONGEST);
         wait

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use proto::{Dismissal, Reason};
+use settings::StopSignal;
 use shared::shard::ShardError;
 
 use crate::limits::TooLarge;
 use crate::rpc::ConnectError;
 use crate::session::Misconduct;
-use crate::stop::StopSignal;
 
 /// Why a worker's work ended before the run was complete.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +82,7 @@ impl WorkError {
         match self {
             Self::Connect(_) | Self::Threads(_) => 1,
             Self::Dismissed(Dismissal {
-                reason: Reason::ProtocolVersion | Reason::RunIsFull,
+                reason: Reason::ProtocolVersion,
                 ..
             }) => 1,
             Self::Stopped(signal) => signal.exit_code(),

@@ -10,15 +10,12 @@ mod member;
 use std::time::Duration;
 
 use proto::tensor::{ChunkError, Inbox};
-use proto::{Dismissal, FromCoordinator, FromWorker, Run, TensorChunk, Welcome};
+use proto::{Dismissal, FromCoordinator, FromWorker, Run, TensorChunk, Welcome, heartbeat_interval};
 use shared::ids::{Iteration, WorkerId};
 use shared::{BlockSet, Digest, LeafRange};
 
 use crate::limits::{Resources, TooLarge};
 use member::Member;
-
-/// Heartbeats in the time after which a silent coordinator counts as lost.
-const HEARTBEATS: u32 = 4;
 
 /// How long the coordinator may take to answer Hello. Its own setting for silence comes with the answer.
 pub const WELCOME_WITHIN: Duration = Duration::from_secs(10);
@@ -222,7 +219,7 @@ impl Session {
         self.last = now;
         // Without a membership there are no heartbeats to wake up for, and nothing is lost by joining again.
         if let State::Member(member) = &self.state
-            && slept > member.run.worker_timeout / HEARTBEATS * 2
+            && slept > heartbeat_interval(member.run.worker_timeout) * 2
         {
             self.heard += slept;
         }
@@ -238,7 +235,7 @@ impl Session {
         if now < self.heartbeat || matches!(self.state, State::Joining(_)) {
             return Vec::new();
         }
-        self.heartbeat = now + timeout / HEARTBEATS;
+        self.heartbeat = now + heartbeat_interval(timeout);
         vec![Action::Send(FromWorker::Heartbeat)]
     }
 

@@ -1,7 +1,7 @@
 //! Which nodes are computed by a second worker as well.
 
-use shared::LeafRange;
 use shared::ids::Iteration;
+use shared::{LeafRange, SplitMix64};
 
 /// The share of the batch that is computed twice, and the bits compared.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,18 +16,10 @@ impl Audit {
     /// Whether `node` is computed twice in this iteration: a function of seed, iteration and node alone.
     pub(super) fn chooses(&self, iteration: Iteration, node: LeafRange) -> bool {
         let place = u64::from(node.first()) << 32 | u64::from(node.end());
-        let chance = mixed(mixed(mixed(u64::from(self.seed)) ^ iteration.0) ^ place);
-        // The upper 53 bits as a number within [0, 1).
-        ((chance >> 11) as f64) * (1.0 / (1_u64 << 53) as f64) < self.fraction
+        let of_seed = SplitMix64::new(u64::from(self.seed)).number();
+        let of_iteration = SplitMix64::new(of_seed ^ iteration.0).number();
+        SplitMix64::new(of_iteration ^ place).share() < self.fraction
     }
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): every bit of the result depends on every bit of `x`.
-fn mixed(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]

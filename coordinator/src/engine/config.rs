@@ -9,9 +9,6 @@ use super::audit::Audit;
 use super::member::SumShape;
 use crate::checkpoint::CheckpointEvery;
 
-/// The most workers that a run can have at one time.
-pub const MAX_WORKERS: usize = 4096;
-
 /// What the engine must know of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EngineConfig {

@@ -10,7 +10,7 @@ use shared::{BlockSet, LeafRange};
 use super::action::{Action, Report};
 use super::config::FleetSize;
 use super::member::Accepted;
-use super::round::{Round, Unasked};
+use super::round::{Outstanding, Round, Unasked};
 use super::sharing::hold_also;
 use super::time::RunTime;
 use super::training::{Engine, Phase};
@@ -250,18 +250,21 @@ impl Engine {
         }
         let iteration = round.iteration;
         let mut late: Vec<_> = round.outstanding().collect();
-        late.sort_by_key(|(node, _)| std::cmp::Reverse(work(&self.config.tree, *node)));
+        late.sort_by_key(|late| std::cmp::Reverse(work(&self.config.tree, late.node)));
         let mut actions = Vec::new();
-        for (node, slow) in late {
+        for Outstanding { node, worker, not } in late {
             let idle = self
-                .candidates(&BTreeSet::from([slow]), iteration)
+                .candidates(&not, iteration)
                 .into_iter()
                 .find(|&worker| self.roster.get(worker).is_some_and(|member| member.is_idle()));
-            let Some(idle) = idle else {
-                break;
-            };
-            actions.push(Action::Report(Report::Repeated { late: slow, iteration }));
-            actions.extend(self.ask(idle, node, now));
+            // One that is idle may have given the first opinion on this node, and not on the next.
+            if let Some(idle) = idle {
+                actions.push(Action::Report(Report::Repeated {
+                    late: worker,
+                    iteration,
+                }));
+                actions.extend(self.ask(idle, node, now));
+            }
         }
         actions
     }

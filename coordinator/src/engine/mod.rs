@@ -34,7 +34,7 @@ mod watch;
 
 pub use action::{Action, NodeAnswers, Report};
 pub use audit::Audit;
-pub use config::{EngineConfig, FleetSize, MAX_WORKERS};
+pub use config::{EngineConfig, FleetSize};
 pub use event::{Event, Noticed, WrongSums};
 pub use failure::RunFailure;
 pub use member::{Member, SumShape};

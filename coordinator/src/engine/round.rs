@@ -35,6 +35,11 @@ impl Piece {
     fn is_complete(&self) -> bool {
         self.answered.len() >= self.needed
     }
+
+    /// Those who were asked, whether they have answered or not.
+    fn workers(&self) -> BTreeSet<WorkerId> {
+        self.asked.iter().chain(&self.answered).copied().collect()
+    }
 }
 
 /// A node for which somebody must still be asked.
@@ -45,6 +50,16 @@ pub(super) struct Unasked {
     pub(super) not: BTreeSet<WorkerId>,
     /// Whether it may be computed in halves.
     pub(super) divisible: bool,
+}
+
+/// A node whose sums are still to come, and are worth repeating if they are late.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outstanding {
+    pub(super) node: LeafRange,
+    /// One whose answer is missing.
+    pub(super) worker: WorkerId,
+    /// Those whose answer would be no other one.
+    pub(super) not: BTreeSet<WorkerId>,
 }
 
 impl Round {
@@ -106,7 +121,7 @@ impl Round {
         let lacks = |(_, piece): &(&LeafRange, &Piece)| piece.asked.len() + piece.answered.len() < piece.needed;
         let unasked = |(&node, piece): (&LeafRange, &Piece)| Unasked {
             node,
-            not: piece.asked.iter().chain(&piece.answered).copied().collect(),
+            not: piece.workers(),
             divisible: piece.needed == 1,
         };
         self.pieces.iter().filter(lacks).map(unasked).collect()
@@ -148,7 +163,7 @@ impl Round {
     /// When work that is still outstanding is to be repeated by others: as soon as half of those who were asked have
     /// answered, twice the time that they took and a little more. `None` if too few have, or nothing is left to repeat.
     pub(super) fn repeat_at(&self) -> Option<RunTime> {
-        let outstanding: BTreeSet<_> = self.outstanding().map(|(_, worker)| worker).collect();
+        let outstanding: BTreeSet<_> = self.outstanding().map(|late| late.worker).collect();
         if outstanding.is_empty() || self.finished.len() < outstanding.len() {
             return None;
         }
@@ -156,12 +171,16 @@ impl Round {
         Some(RunTime(self.began.0 + *slowest * 2 + GRACE))
     }
 
-    /// Nodes that wait for one worker alone, with that worker.
-    pub(super) fn outstanding(&self) -> impl Iterator<Item = (LeafRange, WorkerId)> + '_ {
+    /// Nodes that wait for workers of whom each is needed: nobody repeats their work.
+    pub(super) fn outstanding(&self) -> impl Iterator<Item = Outstanding> + '_ {
         self.pieces.iter().filter_map(|(&node, piece)| {
-            let mut asked = piece.asked.iter();
-            let worker = *asked.next()?;
-            (!piece.is_complete() && piece.needed == 1 && asked.next().is_none()).then_some((node, worker))
+            let worker = *piece.asked.first()?;
+            let opinions = piece.asked.len() + piece.answered.len();
+            (!piece.is_complete() && opinions == piece.needed).then(|| Outstanding {
+                node,
+                worker,
+                not: piece.workers(),
+            })
         })
     }
 }

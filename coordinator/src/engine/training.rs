@@ -7,8 +7,7 @@ use shared::ids::{Iteration, WorkerId};
 use shared::{BlockSet, LeafRange};
 
 use super::action::{Action, Report};
-use super::config::{EngineConfig, FleetSize, MAX_WORKERS};
-use super::departure::dismiss;
+use super::config::{EngineConfig, FleetSize};
 use super::event::{Event, WrongSums};
 use super::failure::RunFailure;
 use super::member::Member;
@@ -137,10 +136,6 @@ impl Engine {
 
     fn hello(&mut self, worker: WorkerId, hello: Hello, now: RunTime) -> Vec<Action> {
         let name = hello.name.clone();
-        if self.roster.len() >= MAX_WORKERS {
-            let explanation = format!("the run has {MAX_WORKERS} workers, the most that a run can have");
-            return vec![dismiss(worker, name, Reason::RunIsFull, explanation)];
-        }
         let held = self.recognised(&hello);
         self.roster.add(worker, Member::new(hello, held, now));
         let mut actions = vec![Action::Welcome(worker)];

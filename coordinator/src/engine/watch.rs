@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use proto::heartbeat_interval;
 use shared::ids::WorkerId;
 
 use super::roster::Roster;
 use super::time::RunTime;
-
-/// Heartbeats in the time after which a silent peer counts as lost.
-const HEARTBEATS: u32 = 4;
 
 /// The engine's eye on time. Everything is derived from one setting, the worker timeout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +29,7 @@ impl Watch {
     pub(super) fn advance(&mut self, now: RunTime, roster: &mut Roster) {
         let slept = now.since(self.last);
         self.last = now;
-        if slept > self.interval() * 2 {
+        if slept > heartbeat_interval(self.timeout) * 2 {
             for (_, member) in roster.members_mut() {
                 member.heard = RunTime(member.heard.0 + slept);
             }
@@ -42,7 +40,7 @@ impl Watch {
     pub(super) fn heartbeat_is_due(&mut self, now: RunTime) -> bool {
         let due = now >= self.heartbeat;
         if due {
-            self.heartbeat = RunTime(now.0 + self.interval());
+            self.heartbeat = RunTime(now.0 + heartbeat_interval(self.timeout));
         }
         due
     }
@@ -63,9 +61,5 @@ impl Watch {
             .members()
             .map(|(_, member)| RunTime(member.heard.0 + self.timeout));
         silences.fold(self.heartbeat, RunTime::min)
-    }
-
-    fn interval(&self) -> Duration {
-        self.timeout / HEARTBEATS
     }
 }

@@ -79,7 +79,7 @@ async fn an_ordinary_client_joins_and_is_answered() {
     says.send(hello()).await.unwrap();
     let (_, link) = joined(&mut server).await;
     let explanation = "enough".to_owned();
-    let reason = Reason::RunIsFull;
+    let reason = Reason::RunFailed;
     link.send(FromCoordinator::Dismissed(Dismissal { reason, explanation }));
     match hears.message().await.unwrap().unwrap().message {
         Some(to_worker::Message::Dismissed(dismissed)) => assert_eq!(dismissed.explanation, "enough"),

@@ -72,7 +72,6 @@ impl From<Reason> for wire::Reason {
     fn from(reason: Reason) -> Self {
         match reason {
             Reason::ProtocolVersion => Self::ProtocolVersion,
-            Reason::RunIsFull => Self::RunIsFull,
             Reason::Misconduct => Self::Misconduct,
             Reason::RunFailed => Self::RunFailed,
             Reason::Silence => Self::Silence,
@@ -85,7 +84,6 @@ impl From<wire::Reason> for Reason {
     fn from(reason: wire::Reason) -> Self {
         match reason {
             wire::Reason::ProtocolVersion => Self::ProtocolVersion,
-            wire::Reason::RunIsFull => Self::RunIsFull,
             wire::Reason::Misconduct => Self::Misconduct,
             wire::Reason::RunFailed => Self::RunFailed,
             wire::Reason::Silence => Self::Silence,

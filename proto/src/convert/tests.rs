@@ -78,7 +78,6 @@ pub(crate) fn from_worker() -> impl Strategy<Value = FromWorker> {
 pub(crate) fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
     let reasons = vec![
         Reason::ProtocolVersion,
-        Reason::RunIsFull,
         Reason::Misconduct,
         Reason::RunFailed,
         Reason::Silence,

@@ -20,6 +20,7 @@ mod panic;
 mod reader;
 mod setting;
 mod size;
+mod stop_signal;
 mod verbosity;
 mod words;
 
@@ -30,5 +31,6 @@ pub use panic::end_on_panic;
 pub use reader::{Mistaken, Reader};
 pub use setting::{CONFIG, Fallback, Group, Kind, MAX_THREADS, QUIET, Setting, Settings, Table, VERBOSE};
 pub use size::{ParseSizeError, Size, parse_size};
+pub use stop_signal::StopSignal;
 pub use verbosity::Verbosity;
 pub use words::Words;

@@ -1,10 +1,11 @@
 //! Disturbs training runs at random and checks that nobody can tell from their results: `make chaos`.
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use tests::chaos::round;
+use tests::random::seed_of_the_moment;
 
 /// Disturb training runs at random and compare what they print with undisturbed runs
 ///
@@ -34,20 +35,11 @@ impl Drop for Replay {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the first seed, unless one is given, is to be another every time"
-)]
-fn seed_of_the_moment() -> u32 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since_1970.map_or(0, |time| time.subsec_nanos() ^ time.as_secs() as u32)
-}
-
 #[expect(clippy::disallowed_methods, reason = "it goes on for as long as the user wants")]
 fn main() {
     let Arguments { seed, minutes } = Arguments::parse();
     let minutes = minutes.unwrap_or(if seed.is_some() { 0 } else { 30 });
-    let mut seed = seed.unwrap_or_else(seed_of_the_moment);
+    let mut seed = seed.unwrap_or_else(|| seed_of_the_moment() as u32);
     println!("seed {seed}, {minutes} minutes");
     let begin = Instant::now();
     for number in 1.. {

@@ -1,10 +1,11 @@
 //! Gives both programs' code inputs as nobody should send them, for as long as the user wants: `make fuzz`.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use tests::fuzz::{Finding, Inputs, TARGETS, Target};
+use tests::random::seed_of_the_moment;
 
 /// Send messages, streams, files and tokens as nobody should to the code that reads them
 ///
@@ -35,15 +36,6 @@ fn target(name: &str) -> Result<Target, String> {
 
 /// Inputs of one target before the next one's turn.
 const TURN: u64 = 20_000;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the seed, unless one is given, is to be another every time"
-)]
-fn seed_of_the_moment() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since_1970.map_or(0, |time| u64::from(time.subsec_nanos()) ^ time.as_secs())
-}
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -1,15 +1,12 @@
 //! Runs that are disturbed at random, each in a way that its seed decides.
 
-mod dice;
-
 use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use dice::Dice;
-
 use crate::faults::subject::Shape;
 use crate::faults::{Direction, Fleet, RunFolder, Subject};
+use crate::random::Random;
 
 /// Between two disturbances, at most so many iterations.
 const PAUSE: u64 = 12;
@@ -52,7 +49,7 @@ struct Round<'a> {
     subject: &'a Subject,
     folder: RunFolder,
     fleet: Fleet,
-    dice: Dice,
+    random: Random,
     /// The workers that live, with the trouble that each is in.
     workers: Vec<(String, Option<Trouble>)>,
     started: usize,
@@ -67,16 +64,16 @@ struct Round<'a> {
 ///
 /// If it prints something else, hangs, or a process panics.
 pub fn round(seed: u32) -> String {
-    let mut dice = Dice::new(seed);
+    let mut random = Random::new(u64::from(seed));
     let subject = Subject::of(Shape {
-        columns: dice.between(40, 300) as usize,
-        features: dice.between(20, 800) as usize,
-        hidden: dice.one_of(&[vec![], vec![5], vec![24], vec![12, 6]]).clone(),
+        columns: random.between(40, 300) as usize,
+        features: random.between(20, 800) as usize,
+        hidden: random.one_of(&[vec![], vec![5], vec![24], vec![12, 6]]).clone(),
         iterations: 300,
     });
-    let mut round = Round::begin(&subject, dice);
-    for _ in 0..round.dice.between(4, 12) {
-        let pause = round.dice.between(1, PAUSE);
+    let mut round = Round::begin(&subject, random);
+    for _ in 0..round.random.between(4, 12) {
+        let pause = round.random.between(1, PAUSE);
         if !round.fleet.makes_more_iterations(pause) {
             break;
         }
@@ -86,8 +83,8 @@ pub fn round(seed: u32) -> String {
 }
 
 impl<'a> Round<'a> {
-    fn begin(subject: &'a Subject, mut dice: Dice) -> Self {
-        let count = dice.between(1, 4);
+    fn begin(subject: &'a Subject, mut random: Random) -> Self {
+        let count = random.between(1, 4);
         let folder = RunFolder::of(subject, "run");
         let workers = count.to_string();
         let mut fleet = Fleet::start(subject, &[&folder.begin()[..], &["--workers", &workers]].concat());
@@ -96,7 +93,7 @@ impl<'a> Round<'a> {
             subject,
             folder,
             fleet,
-            dice,
+            random,
             workers: Vec::new(),
             started: 0,
             printed: Vec::new(),
@@ -122,10 +119,10 @@ impl<'a> Round<'a> {
     /// Disturbs the run once more, or ends a trouble.
     fn disturb(&mut self) {
         let is_troubled = self.workers.iter().any(|(_, trouble)| trouble.is_some());
-        if is_troubled && self.dice.between(0, 2) == 0 {
+        if is_troubled && self.random.between(0, 2) == 0 {
             return self.recover_one();
         }
-        let disturbance = *self.dice.one_of(&DISTURBANCES);
+        let disturbance = *self.random.one_of(&DISTURBANCES);
         match disturbance {
             Disturbance::Trouble(trouble) => self.trouble(trouble),
             Disturbance::Kill => {
@@ -152,7 +149,7 @@ impl<'a> Round<'a> {
     fn any_untroubled(&mut self) -> String {
         let untroubled = self.workers.iter().filter(|(_, trouble)| trouble.is_none());
         let names: Vec<_> = untroubled.map(|(name, _)| name.clone()).collect();
-        self.dice.one_of(&names).clone()
+        self.random.one_of(&names).clone()
     }
 
     fn remove_untroubled(&mut self) -> String {
@@ -173,11 +170,11 @@ impl<'a> Round<'a> {
             Trouble::Stopped => member.worker.stop(),
             Trouble::Silenced => member.proxy.silence(),
             Trouble::Delayed => {
-                let latency = Duration::from_millis(self.dice.between(100, 800));
+                let latency = Duration::from_millis(self.random.between(100, 800));
                 member.proxy.delay(latency);
             }
             Trouble::Slowed => {
-                let rate = NonZeroU64::new(self.dice.between(2_000, 200_000));
+                let rate = NonZeroU64::new(self.random.between(2_000, 200_000));
                 member.proxy.throttle(rate);
             }
         }
@@ -192,7 +189,7 @@ impl<'a> Round<'a> {
     fn recover_one(&mut self) {
         let troubled = self.workers.iter().filter(|(_, trouble)| trouble.is_some());
         let names: Vec<_> = troubled.map(|(name, _)| name.clone()).collect();
-        let chosen = self.dice.one_of(&names).clone();
+        let chosen = self.random.one_of(&names).clone();
         self.recover(&chosen);
         self.tell(&format!("let {chosen} recover"));
     }
@@ -215,8 +212,8 @@ impl<'a> Round<'a> {
     /// Alters a bit of what a worker says or hears. It may be dismissed for it, so another is started.
     fn alter(&mut self) {
         let name = self.remove_untroubled();
-        let direction = *self.dice.one_of(&[Direction::Up, Direction::Down]);
-        let (after, bit) = (self.dice.between(0, 50_000), self.dice.between(0, 7) as u8);
+        let direction = *self.random.one_of(&[Direction::Up, Direction::Down]);
+        let (after, bit) = (self.random.between(0, 50_000), self.random.between(0, 7) as u8);
         let member = &mut self.fleet[name.as_str()];
         member.abandon();
         member.proxy.corrupt(direction, after, bit);

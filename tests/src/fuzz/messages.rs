@@ -71,7 +71,6 @@ pub(super) fn from_coordinator(random: &mut Random) -> FromCoordinator {
 fn dismissal(random: &mut Random) -> Dismissal {
     let reasons = [
         Reason::ProtocolVersion,
-        Reason::RunIsFull,
         Reason::Misconduct,
         Reason::RunFailed,
         Reason::Silence,

@@ -117,125 +117,124 @@ fn a_later_version_is_refused_by_its_number_unless_it_is_damaged() {
     assert!(matches!(Checkpoint::decode(&later), Err(FormatError::Digest { .. })));
 }
 
+/// A line of the header, what it is replaced by, and the error.
+const WRONG_HEADERS: [(&str, &str, &str); 22] = [
+    (
+        "seed: 7",
+        "seed: -7",
+        "the field `seed`: found \"-7\", expected a whole number of 32 bits",
+    ),
+    (
+        "seed: 7\n",
+        "",
+        "the field `seed`: found nothing, expected a whole number of 32 bits",
+    ),
+    (
+        "seed: 7\n",
+        "seed: 7\nseed: 7\n",
+        "the header: found \"seed\" twice, expected it once",
+    ),
+    (
+        "seed: 7",
+        "seed=7",
+        "the header: found the line \"seed=7\", expected `key: value`",
+    ),
+    (
+        "init: scaled",
+        "init: xavier",
+        "the field `init`: found \"xavier\", expected an initialisation",
+    ),
+    (
+        "hidden: 2",
+        "hidden: 0",
+        "the field `hidden`: found \"0\", expected layer sizes that fit the features",
+    ),
+    (
+        "hidden: 2",
+        "hidden: 2,",
+        "the field `hidden`: found \"2,\", expected layer sizes that fit the features",
+    ),
+    (
+        "hidden: 2",
+        "hidden: 1099511627776",
+        "the field `hidden`: found \"1099511627776\", expected layer sizes that fit the features",
+    ),
+    (
+        "features: 3",
+        "features: -3",
+        "the field `features`: found \"-3\", expected a number of features",
+    ),
+    (
+        "columns: 209",
+        "columns: 0",
+        "the field `columns`: found \"0\", expected a whole number of at least 1",
+    ),
+    (
+        "precision: f64",
+        "precision: f16",
+        "the field `precision`: found \"f16\", expected `f64` or `f32`",
+    ),
+    (
+        "scale: 0.0",
+        "scale: -0.0",
+        "the field `scale`: found \"-0.00392156862745098\", expected a finite number above 0",
+    ),
+    (
+        "learning-rate: 0.0075",
+        "learning-rate: inf",
+        "the field `learning-rate`: found \"inf\", expected a finite number above 0",
+    ),
+    (
+        "block-columns: 16",
+        "block-columns: 7",
+        "the field `block-columns`: found \"7\", expected a whole number of at least 8",
+    ),
+    (
+        "element-type: u8",
+        "element-type: u7",
+        "the field `element-type`: found \"u7\", expected an element type",
+    ),
+    (
+        "data-digest: blake3:09",
+        "data-digest: 09",
+        "the field `data-digest`: found \"0909090909090909090909090909090909090909090909090909090909090909\", expected a digest",
+    ),
+    (
+        "iterations: 100",
+        "iterations: all",
+        "the field `iterations`: found \"all\", expected a number of iterations",
+    ),
+    // 11 parameters and 2 costs, of 8 bytes each.
+    (
+        "iteration: 2",
+        "iteration: 3",
+        "found 104 bytes of parameters and costs, expected 112 by the header",
+    ),
+    (
+        "hidden: 2",
+        "hidden: 3",
+        "found 104 bytes of parameters and costs, expected 144 by the header",
+    ),
+    (
+        "precision: f64",
+        "precision: f32",
+        "found 104 bytes of parameters and costs, expected 60 by the header",
+    ),
+    (
+        "iteration: 2",
+        "iteration: 18446744073709551615",
+        "found 104 bytes of parameters and costs, expected 147573952589676413008 by the header",
+    ),
+    (
+        "hidden: 2",
+        "hidden: 1000000000",
+        "found 104 bytes of parameters and costs, expected 40000000024 by the header",
+    ),
+];
+
 #[test]
 fn a_header_that_someone_else_wrote_is_refused_by_field() {
-    let cases = [
-        (
-            "seed: 7",
-            "seed: -7",
-            "the field `seed`: found \"-7\", expected a whole number of 32 bits",
-        ),
-        (
-            "seed: 7\n",
-            "",
-            "the field `seed`: found nothing, expected a whole number of 32 bits",
-        ),
-        (
-            "seed: 7\n",
-            "seed: 7\nseed: 7\n",
-            "the header: found \"seed\" twice, expected it once",
-        ),
-        (
-            "seed: 7",
-            "seed=7",
-            "the header: found the line \"seed=7\", expected `key: value`",
-        ),
-        (
-            "init: scaled",
-            "init: xavier",
-            "the field `init`: found \"xavier\", expected an initialisation",
-        ),
-        (
-            "hidden: 2",
-            "hidden: 0",
-            "the field `hidden`: found \"0\", expected layer sizes that fit the features",
-        ),
-        (
-            "hidden: 2",
-            "hidden: 2,",
-            "the field `hidden`: found \"2,\", expected layer sizes that fit the features",
-        ),
-        (
-            "hidden: 2",
-            "hidden: 1099511627776",
-            "the field `hidden`: found \"1099511627776\", expected layer sizes that fit the features",
-        ),
-        (
-            "features: 3",
-            "features: -3",
-            "the field `features`: found \"-3\", expected a number of features",
-        ),
-        (
-            "columns: 209",
-            "columns: 0",
-            "the field `columns`: found \"0\", expected a whole number of at least 1",
-        ),
-        (
-            "precision: f64",
-            "precision: f16",
-            "the field `precision`: found \"f16\", expected `f64` or `f32`",
-        ),
-        (
-            "scale: 0.0",
-            "scale: -0.0",
-            "the field `scale`: found \"-0.00392156862745098\", expected a finite number above 0",
-        ),
-        (
-            "learning-rate: 0.0075",
-            "learning-rate: inf",
-            "the field `learning-rate`: found \"inf\", expected a finite number above 0",
-        ),
-        (
-            "block-columns: 16",
-            "block-columns: 7",
-            "the field `block-columns`: found \"7\", expected a whole number of at least 8",
-        ),
-        (
-            "element-type: u8",
-            "element-type: u7",
-            "the field `element-type`: found \"u7\", expected an element type",
-        ),
-        (
-            "data-digest: blake3:09",
-            "data-digest: 09",
-            &format!(
-                "the field `data-digest`: found \"{}\", expected a digest",
-                "09".repeat(32)
-            ),
-        ),
-        (
-            "iterations: 100",
-            "iterations: all",
-            "the field `iterations`: found \"all\", expected a number of iterations",
-        ),
-        // 11 parameters and 2 costs, of 8 bytes each.
-        (
-            "iteration: 2",
-            "iteration: 3",
-            "found 104 bytes of parameters and costs, expected 112 by the header",
-        ),
-        (
-            "hidden: 2",
-            "hidden: 3",
-            "found 104 bytes of parameters and costs, expected 144 by the header",
-        ),
-        (
-            "precision: f64",
-            "precision: f32",
-            "found 104 bytes of parameters and costs, expected 60 by the header",
-        ),
-        (
-            "iteration: 2",
-            "iteration: 18446744073709551615",
-            "found 104 bytes of parameters and costs, expected 147573952589676413008 by the header",
-        ),
-        (
-            "hidden: 2",
-            "hidden: 1000000000",
-            "found 104 bytes of parameters and costs, expected 40000000024 by the header",
-        ),
-    ];
-    for (old, new, message) in cases {
+    for (old, new, message) in WRONG_HEADERS {
         let error = Checkpoint::decode(&with_header(old, new)).unwrap_err();
         assert_eq!(error.to_string(), message, "{old:?} to {new:?}");
     }

@@ -2,69 +2,72 @@
 
 use super::{mistakes, mistakes_from};
 
+const WHOLE: &str = "a whole number of at least 1";
+const LAYERS: &str = "layer sizes of at least 1, separated by commas, or `none`";
+const ADDRESS: &str = "an address and a port, such as `127.0.0.1:50051`, `[::1]:50051` or `localhost:50051`";
+const SCALE: &str = "`auto`, `none`, or a finite factor above 0 such as `0.5` or `1/255`";
+const RATE: &str = "a finite number above 0";
+const TIME: &str = "a duration from 100ms to 8760h, such as `500ms`, `30s`, `5m` or `1h`";
+const EVERY: &str =
+    "a number of iterations such as `100`, or a duration such as `500ms`, `30s`, `5m` or `1h`, both above 0";
+
+/// A setting, a wrong value, and what was expected.
+const WRONG_VALUES: [(&str, &str, &str); 50] = [
+    ("workers", "-1", "a whole number from 0 to 1024"),
+    ("workers", "1025", "a whole number from 0 to 1024"),
+    ("workers", "two", "a whole number from 0 to 1024"),
+    ("min-workers", "0", "a whole number from 1 to 1024"),
+    ("min-workers", "1025", "a whole number from 1 to 1024"),
+    ("listen", "127.0.0.1", ADDRESS),
+    ("listen", "127.0.0.1:65536", ADDRESS),
+    ("listen", "::1:50051", ADDRESS),
+    ("listen", "example.org:50051", ADDRESS),
+    ("listen", "localhost:", ADDRESS),
+    ("threads", "0", "a whole number from 1 to 1024"),
+    ("threads", "1025", "a whole number from 1 to 1024"),
+    ("worker-timeout", "99ms", TIME),
+    ("worker-timeout", "0s", TIME),
+    ("worker-timeout", "5", TIME),
+    ("worker-timeout", "5 s", TIME),
+    ("worker-timeout", "8761h", TIME),
+    ("audit", "-0.1", "a number from 0 to 1"),
+    ("audit", "1.1", "a number from 0 to 1"),
+    ("audit", "nan", "a number from 0 to 1"),
+    ("audit", "10%", "a number from 0 to 1"),
+    ("scale", "0", SCALE),
+    ("scale", "-1", SCALE),
+    ("scale", "inf", SCALE),
+    ("scale", "1/0", SCALE),
+    ("hidden", "20,0", LAYERS),
+    ("hidden", "20,,5", LAYERS),
+    ("hidden", "20;7", LAYERS),
+    ("hidden", "1.5", LAYERS),
+    ("hidden", "None", LAYERS),
+    ("init", "xavier", "`small`, `scaled` or `he`"),
+    ("seed", "-1", "a whole number from 0 to 4294967295"),
+    ("seed", "4294967296", "a whole number from 0 to 4294967295"),
+    ("precision", "f16", "`f64` or `f32`"),
+    ("learning-rate", "0", RATE),
+    ("learning-rate", "-1", RATE),
+    ("learning-rate", "nan", RATE),
+    ("learning-rate", "inf", RATE),
+    ("learning-rate", "1e999", RATE),
+    ("iterations", "0", WHOLE),
+    ("iterations", "2.5", WHOLE),
+    ("iterations", "18446744073709551616", WHOLE),
+    ("block-columns", "7", "a whole number of at least 8"),
+    ("checkpoint-every", "0", EVERY),
+    ("checkpoint-every", "0s", EVERY),
+    ("checkpoint-every", "-1", EVERY),
+    ("checkpoint-every", "2.5", EVERY),
+    ("checkpoint-every", "never", EVERY),
+    ("keep-checkpoints", "0", "a whole number from 1 to 1000000"),
+    ("print-every", "0", WHOLE),
+];
+
 #[test]
 fn a_wrong_value_is_reported_with_what_was_expected() {
-    let whole = "a whole number of at least 1";
-    let layers = "layer sizes of at least 1, separated by commas, or `none`";
-    let address = "an address and a port, such as `127.0.0.1:50051`, `[::1]:50051` or `localhost:50051`";
-    let scale = "`auto`, `none`, or a finite factor above 0 such as `0.5` or `1/255`";
-    let rate = "a finite number above 0";
-    let time = "a duration from 100ms to 8760h, such as `500ms`, `30s`, `5m` or `1h`";
-    let every =
-        "a number of iterations such as `100`, or a duration such as `500ms`, `30s`, `5m` or `1h`, both above 0";
-    let cases = [
-        ("workers", "-1", "a whole number from 0 to 1024"),
-        ("workers", "1025", "a whole number from 0 to 1024"),
-        ("workers", "two", "a whole number from 0 to 1024"),
-        ("min-workers", "0", "a whole number from 1 to 1024"),
-        ("min-workers", "1025", "a whole number from 1 to 1024"),
-        ("listen", "127.0.0.1", address),
-        ("listen", "127.0.0.1:65536", address),
-        ("listen", "::1:50051", address),
-        ("listen", "example.org:50051", address),
-        ("listen", "localhost:", address),
-        ("threads", "0", "a whole number from 1 to 1024"),
-        ("threads", "1025", "a whole number from 1 to 1024"),
-        ("worker-timeout", "99ms", time),
-        ("worker-timeout", "0s", time),
-        ("worker-timeout", "5", time),
-        ("worker-timeout", "5 s", time),
-        ("worker-timeout", "8761h", time),
-        ("audit", "-0.1", "a number from 0 to 1"),
-        ("audit", "1.1", "a number from 0 to 1"),
-        ("audit", "nan", "a number from 0 to 1"),
-        ("audit", "10%", "a number from 0 to 1"),
-        ("scale", "0", scale),
-        ("scale", "-1", scale),
-        ("scale", "inf", scale),
-        ("scale", "1/0", scale),
-        ("hidden", "20,0", layers),
-        ("hidden", "20,,5", layers),
-        ("hidden", "20;7", layers),
-        ("hidden", "1.5", layers),
-        ("hidden", "None", layers),
-        ("init", "xavier", "`small`, `scaled` or `he`"),
-        ("seed", "-1", "a whole number from 0 to 4294967295"),
-        ("seed", "4294967296", "a whole number from 0 to 4294967295"),
-        ("precision", "f16", "`f64` or `f32`"),
-        ("learning-rate", "0", rate),
-        ("learning-rate", "-1", rate),
-        ("learning-rate", "nan", rate),
-        ("learning-rate", "inf", rate),
-        ("learning-rate", "1e999", rate),
-        ("iterations", "0", whole),
-        ("iterations", "2.5", whole),
-        ("iterations", "18446744073709551616", whole),
-        ("block-columns", "7", "a whole number of at least 8"),
-        ("checkpoint-every", "0", every),
-        ("checkpoint-every", "0s", every),
-        ("checkpoint-every", "-1", every),
-        ("checkpoint-every", "2.5", every),
-        ("checkpoint-every", "never", every),
-        ("keep-checkpoints", "0", "a whole number from 1 to 1000000"),
-        ("print-every", "0", whole),
-    ];
-    for (name, value, expected) in cases {
+    for (name, value, expected) in WRONG_VALUES {
         assert_eq!(
             mistakes(&[&format!("--{name}"), value]),
             format!("error: --{name}: found `{value}`, expected {expected}\n")
@@ -116,79 +119,80 @@ hint: without `--train` the built-in images are used, which bring their own test
     );
 }
 
+/// A configuration file, a command line, and the message.
+const CONTRADICTIONS: [(&str, &[&str], &str); 11] = [
+    (
+        "",
+        &["--spawn", "--workers", "0"],
+        "error: --spawn: found --workers to be 0, expected at least 1 worker to start\n\
+         hint: `--workers 0` trains in this process; to start workers, say how many\n",
+    ),
+    (
+        "spawn = true\nworkers = 4",
+        &["--workers", "0"],
+        "error: spawn (FILE): found --workers to be 0, expected at least 1 worker to start\n\
+         hint: `--workers 0` trains in this process; to start workers, say how many\n",
+    ),
+    (
+        "workers = 0",
+        &["--spawn"],
+        "error: --spawn: found workers (FILE) to be 0, expected at least 1 worker to start\n\
+         hint: `--workers 0` trains in this process; to start workers, say how many\n",
+    ),
+    (
+        "",
+        &["--workers", "2", "--threads", "4"],
+        "error: --threads: found no --spawn and no --workers 0, expected one of the two\n\
+         hint: `--threads` is also an option of the worker; give it to each worker that you start\n",
+    ),
+    (
+        "",
+        &["--min-workers", "2"],
+        "error: --min-workers: found 2, but --workers to be 1, expected at most 1\n",
+    ),
+    (
+        "workers = 4\nmin-workers = 5",
+        &[],
+        "error: min-workers (FILE): found 5, but workers (FILE) to be 4, expected at most 4\n",
+    ),
+    (
+        "",
+        &["--workers", "2", "--min-workers", "3", "--threads", "4"],
+        "error: 2 mistakes in the configuration\n  \
+         --threads: found no --spawn and no --workers 0, expected one of the two\n  \
+         --min-workers: found 3, but --workers to be 2, expected at most 2\n\
+         hint: `--threads` is also an option of the worker; give it to each worker that you start\n",
+    ),
+    (
+        "",
+        &["--test", "t.h5"],
+        "error: --test: found no --train, expected both or neither\n\
+         hint: without `--train` the built-in images are used, which bring their own test images and names\n",
+    ),
+    (
+        "y-name = 'y'",
+        &["--x-name", "x"],
+        "error: 2 mistakes in the configuration\n  --x-name: found no --train, expected both or neither\n  \
+             y-name (FILE): found no --train, expected both or neither\n\
+             hint: without `--train` the built-in images are used, which bring their own test images and names\n",
+    ),
+    (
+        "",
+        &["--precision", "f32", "--learning-rate", "1e-60", "--scale", "1e39"],
+        "error: 2 mistakes in the configuration\n  \
+         --scale: found `1e39`, expected a number that f32 can hold, from 1e-45 to 3.4e38\n  \
+         --learning-rate: found `1e-60`, expected a number that f32 can hold, from 1e-45 to 3.4e38\n",
+    ),
+    (
+        "",
+        &["--hidden", "1099511627776"],
+        "error: --hidden: found `1099511627776`, expected layers with at most 1099511627776 parameters together\n",
+    ),
+];
+
 #[test]
 fn settings_that_contradict_each_other_are_mistakes() {
-    let built_in = "hint: without `--train` the built-in images are used, which bring their own test images and names";
-    let cases: [(&str, &[&str], &str); 11] = [
-        (
-            "",
-            &["--spawn", "--workers", "0"],
-            "error: --spawn: found --workers to be 0, expected at least 1 worker to start\n\
-             hint: `--workers 0` trains in this process; to start workers, say how many\n",
-        ),
-        (
-            "spawn = true\nworkers = 4",
-            &["--workers", "0"],
-            "error: spawn (FILE): found --workers to be 0, expected at least 1 worker to start\n\
-             hint: `--workers 0` trains in this process; to start workers, say how many\n",
-        ),
-        (
-            "workers = 0",
-            &["--spawn"],
-            "error: --spawn: found workers (FILE) to be 0, expected at least 1 worker to start\n\
-             hint: `--workers 0` trains in this process; to start workers, say how many\n",
-        ),
-        (
-            "",
-            &["--workers", "2", "--threads", "4"],
-            "error: --threads: found no --spawn and no --workers 0, expected one of the two\n\
-             hint: `--threads` is also an option of the worker; give it to each worker that you start\n",
-        ),
-        (
-            "",
-            &["--min-workers", "2"],
-            "error: --min-workers: found 2, but --workers to be 1, expected at most 1\n",
-        ),
-        (
-            "workers = 4\nmin-workers = 5",
-            &[],
-            "error: min-workers (FILE): found 5, but workers (FILE) to be 4, expected at most 4\n",
-        ),
-        (
-            "",
-            &["--workers", "2", "--min-workers", "3", "--threads", "4"],
-            "error: 2 mistakes in the configuration\n  \
-             --threads: found no --spawn and no --workers 0, expected one of the two\n  \
-             --min-workers: found 3, but --workers to be 2, expected at most 2\n\
-             hint: `--threads` is also an option of the worker; give it to each worker that you start\n",
-        ),
-        (
-            "",
-            &["--test", "t.h5"],
-            &format!("error: --test: found no --train, expected both or neither\n{built_in}\n"),
-        ),
-        (
-            "y-name = 'y'",
-            &["--x-name", "x"],
-            &format!(
-                "error: 2 mistakes in the configuration\n  --x-name: found no --train, expected both or neither\n  \
-                 y-name (FILE): found no --train, expected both or neither\n{built_in}\n"
-            ),
-        ),
-        (
-            "",
-            &["--precision", "f32", "--learning-rate", "1e-60", "--scale", "1e39"],
-            "error: 2 mistakes in the configuration\n  \
-             --scale: found `1e39`, expected a number that f32 can hold, from 1e-45 to 3.4e38\n  \
-             --learning-rate: found `1e-60`, expected a number that f32 can hold, from 1e-45 to 3.4e38\n",
-        ),
-        (
-            "",
-            &["--hidden", "1099511627776"],
-            "error: --hidden: found `1099511627776`, expected layers with at most 1099511627776 parameters together\n",
-        ),
-    ];
-    for (file, arguments, message) in cases {
+    for (file, arguments, message) in CONTRADICTIONS {
         assert_eq!(mistakes_from(file, arguments), message);
     }
 }

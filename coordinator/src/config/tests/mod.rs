@@ -100,9 +100,48 @@ fn every_default_is_as_documented() {
     assert_eq!(train_from("", &[]), defaults());
 }
 
-#[test]
-fn every_option_of_training_reaches_its_field() {
-    let expected = TrainConfig {
+/// Every option of training, none at its default.
+const ALL_TYPED: &str = "--workers 4 --min-workers 3 --worker-timeout 500ms --audit 0.25 --even-shards --listen [::1]:0 \
+    --spawn --threads 2     --tls-cert c.pem --tls-key k.pem --tls-ca ca.pem --train train.h5 --test test.h5 --x-name images/x \
+    --y-name kinds --scale 1/255 --hidden 7 --init small --seed 4294967295 --precision f32 \
+    --learning-rate 1e-3 --iterations 10 --block-columns 8 --out run --resume run \
+    --checkpoint-every 5m --keep-checkpoints 7 --print-every 5 -v";
+
+/// The same in a file.
+const ALL_WRITTEN: &str = "
+    workers = 4
+    min-workers = 3
+    listen = '[::1]:0'
+    spawn = true
+    threads = 2
+    tls-cert = 'c.pem'
+    tls-key = 'k.pem'
+    tls-ca = 'ca.pem'
+    worker-timeout = '500ms'
+    audit = 0.25
+    even-shards = true
+    train = 'train.h5'
+    test = 'test.h5'
+    x-name = 'images/x'
+    y-name = 'kinds'
+    scale = '1/255'
+    hidden = [7]
+    init = 'small'
+    seed = 4294967295
+    precision = 'f32'
+    learning-rate = 1e-3
+    iterations = 10
+    block-columns = 8
+    out = 'run'
+    checkpoint-every = '5m'
+    keep-checkpoints = 7
+    resume = 'run'
+    print-every = 5
+    verbose = 1";
+
+/// What they mean.
+fn all_set() -> TrainConfig {
+    TrainConfig {
         fleet: Fleet::Remote {
             workers: NonZeroUsize::new(4).unwrap(),
             min_workers: NonZeroUsize::new(3).unwrap(),
@@ -149,44 +188,13 @@ fn every_option_of_training_reaches_its_field() {
             resume: true,
         }),
         verbosity: Verbosity::Verbose,
-    };
-    let typed = "--workers 4 --min-workers 3 --worker-timeout 500ms --audit 0.25 --even-shards --listen [::1]:0 --spawn --threads 2 \
-                 --tls-cert c.pem --tls-key k.pem --tls-ca ca.pem --train train.h5 --test test.h5 --x-name images/x \
-                 --y-name kinds --scale 1/255 --hidden 7 --init small --seed 4294967295 --precision f32 \
-                 --learning-rate 1e-3 --iterations 10 --block-columns 8 --out run --resume run \
-                 --checkpoint-every 5m --keep-checkpoints 7 --print-every 5 -v";
-    assert_eq!(train(&typed.split_whitespace().collect::<Vec<_>>()), expected);
-    let written = "
-        workers = 4
-        min-workers = 3
-        listen = '[::1]:0'
-        spawn = true
-        threads = 2
-        tls-cert = 'c.pem'
-        tls-key = 'k.pem'
-        tls-ca = 'ca.pem'
-        worker-timeout = '500ms'
-        audit = 0.25
-        even-shards = true
-        train = 'train.h5'
-        test = 'test.h5'
-        x-name = 'images/x'
-        y-name = 'kinds'
-        scale = '1/255'
-        hidden = [7]
-        init = 'small'
-        seed = 4294967295
-        precision = 'f32'
-        learning-rate = 1e-3
-        iterations = 10
-        block-columns = 8
-        out = 'run'
-        checkpoint-every = '5m'
-        keep-checkpoints = 7
-        resume = 'run'
-        print-every = 5
-        verbose = 1";
-    assert_eq!(train_from(written, &[]), expected);
+    }
+}
+
+#[test]
+fn every_option_of_training_reaches_its_field() {
+    assert_eq!(train(&ALL_TYPED.split_whitespace().collect::<Vec<_>>()), all_set());
+    assert_eq!(train_from(ALL_WRITTEN, &[]), all_set());
 }
 
 #[test]

@@ -148,26 +148,6 @@ fn columns_of_other_data_other_blocks_or_beyond_the_batch_count_for_nothing() {
 }
 
 #[test]
-fn a_worker_beyond_the_most_that_a_run_can_have_is_told_so_and_is_no_member() {
-    let most = MAX_WORKERS as u32;
-    let mut engine = preparing(config(MAX_WORKERS + 1), most);
-    let explanation = "the run has 4096 workers, the most that a run can have";
-    assert_eq!(
-        engine.handle(hello(most), at(1.0)),
-        [dismissed(most, Reason::RunIsFull, explanation)]
-    );
-    assert_eq!(engine.handle(lost(most), at(1.0)), [], "a stranger left");
-    assert_eq!(
-        engine.handle(lost(0), at(1.0)),
-        [gathering(MAX_WORKERS - 1, MAX_WORKERS + 1)]
-    );
-    assert_eq!(
-        engine.handle(hello(most + 1), at(1.0)),
-        [welcome(most + 1), gathering(MAX_WORKERS, MAX_WORKERS + 1)]
-    );
-}
-
-#[test]
 fn a_run_that_goes_on_begins_with_the_iteration_where_the_earlier_one_left_off() {
     let config = EngineConfig {
         first: Iteration(8),

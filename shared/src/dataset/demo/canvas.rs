@@ -1,6 +1,6 @@
 //! Shapes drawn in whole numbers, so that every machine draws the same bytes.
 
-use super::random::SplitMix64;
+use super::random::Draws;
 
 /// Pixels along an edge of an image.
 pub(super) const EDGE: usize = 64;
@@ -155,7 +155,7 @@ impl Scene {
 
     /// The image of the scene: [`EDGE`] × [`EDGE`] pixels of three bytes, each the mean of nine samples plus noise of
     /// up to ± `noise`.
-    pub(super) fn draw(&self, pose: Pose, noise: i32, random: &mut SplitMix64) -> Vec<u8> {
+    pub(super) fn draw(&self, pose: Pose, noise: i32, random: &mut Draws) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(EDGE * EDGE * 3);
         for y in 0..EDGE as i32 {
             for x in 0..EDGE as i32 {

@@ -13,7 +13,7 @@ use super::{ClassNames, Dataset, Examples, Source, digest::Hasher};
 use crate::element::Values;
 use crate::{Columns, ElementType};
 use canvas::EDGE;
-use random::SplitMix64;
+use random::Draws;
 
 /// The number of images to train on.
 pub const TRAIN_COUNT: usize = 209;
@@ -71,7 +71,7 @@ fn dataset(part: &str, numbers: Vec<usize>) -> Dataset {
 
 /// Image `number` and its label.
 fn image(number: usize) -> (u8, Vec<u8>) {
-    let mut random = SplitMix64::new(SEED, number as u64);
+    let mut random = Draws::new(SEED, number as u64);
     let label = random.between(0, 1) as u8;
     let scene = if label == 1 {
         scenes::cat(&mut random)

@@ -1,7 +1,7 @@
 //! What the built-in images show: a cat's face, or a house.
 
 use super::canvas::{Colour, EDGE, Point, Pose, Scene, Shape, mix};
-use super::random::SplitMix64;
+use super::random::Draws;
 
 /// Backgrounds, top and bottom; both kinds of scene draw from the same ones, so that colour alone decides nothing.
 const BACKGROUNDS: [(Colour, Colour); 8] = [
@@ -43,7 +43,7 @@ const BLACK: Colour = [25, 22, 25];
 const WHITE: Colour = [250, 250, 250];
 
 /// Where and how large a scene appears.
-pub(super) fn pose(random: &mut SplitMix64) -> Pose {
+pub(super) fn pose(random: &mut Draws) -> Pose {
     let middle = 3 * EDGE as i32;
     let centre = (
         middle + random.between(-SHIFT, SHIFT),
@@ -63,7 +63,7 @@ const TILT: i32 = 270;
 const STRAY: i32 = 25;
 
 /// A cat's face over its shoulders.
-pub(super) fn cat(random: &mut SplitMix64) -> Scene {
+pub(super) fn cat(random: &mut Draws) -> Scene {
     let mut scene = background(random);
     let fur = stray(random.pick(&FURS), random);
     let dark = mix(fur, BLACK, 2, 5);
@@ -98,7 +98,7 @@ pub(super) fn cat(random: &mut SplitMix64) -> Scene {
     scene
 }
 
-fn paint_eyes(scene: &mut Scene, random: &mut SplitMix64) {
+fn paint_eyes(scene: &mut Scene, random: &mut Draws) {
     let iris = random.pick(&[[200, 215, 90], [120, 190, 120], [235, 190, 70], [130, 185, 225]]);
     let pupil = random.between(40, 90);
     scene.paint_both_sides(ellipse((-270, -70), (150, 155)), mix(iris, BLACK, 1, 3));
@@ -109,7 +109,7 @@ fn paint_eyes(scene: &mut Scene, random: &mut SplitMix64) {
 }
 
 /// A house on a meadow.
-pub(super) fn house(random: &mut SplitMix64) -> Scene {
+pub(super) fn house(random: &mut Draws) -> Scene {
     let mut scene = background(random);
     let wall = stray(random.pick(&WALLS), random);
     let roof = stray(random.pick(&ROOFS), random);
@@ -140,12 +140,12 @@ pub(super) fn house(random: &mut SplitMix64) -> Scene {
     scene
 }
 
-fn background(random: &mut SplitMix64) -> Scene {
+fn background(random: &mut Draws) -> Scene {
     let (top, bottom) = random.pick(&BACKGROUNDS);
     Scene::empty(stray(top, random), stray(bottom, random))
 }
 
-fn stray(colour: Colour, random: &mut SplitMix64) -> Colour {
+fn stray(colour: Colour, random: &mut Draws) -> Colour {
     colour.map(|channel| (channel + random.between(-STRAY, STRAY)).clamp(0, 255))
 }
 

@@ -190,9 +190,9 @@ fn a_dismissal_is_passed_on_and_what_is_held_can_be_offered_again() {
         assert_eq!(actions, Ok(vec![Action::Leave(dismissed(reason))]));
         assert_eq!(session.holdings(), Some(holding(&[(1, 3)])));
     }
-    let refused = FromCoordinator::Dismissed(dismissed(Reason::RunIsFull));
+    let refused = FromCoordinator::Dismissed(dismissed(Reason::ProtocolVersion));
     assert_eq!(
         say(&mut joining(), refused),
-        Ok(vec![Action::Leave(dismissed(Reason::RunIsFull))])
+        Ok(vec![Action::Leave(dismissed(Reason::ProtocolVersion))])
     );
 }
