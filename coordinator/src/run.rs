@@ -24,7 +24,7 @@ use crate::announce::Announcer;
 use crate::checkpoint::{CheckpointEvery, Writer, Written};
 use crate::compute::{Compute, Computed};
 use crate::engine::{Audit, Engine, EngineConfig, Event, FleetSize, RunFailure, RunTime};
-use crate::engine::{Roster, SumShape, Timing};
+use crate::engine::{Roster, Timing};
 use crate::fleet::{Arrival, Fleet, RemoteFleet};
 use crate::progress::Progress;
 use crate::rpc::ShardSource;
@@ -175,29 +175,17 @@ async fn next_written(writer: Option<&mut Writer>) -> Written {
 }
 
 fn engine_config(setup: &RunSetup) -> EngineConfig {
-    let run = &setup.run;
+    let workers = |fleet: &RemoteFleet| FleetSize::Workers {
+        first: fleet.first,
+        least: fleet.least,
+    };
+    let size = setup.fleet.as_ref().map_or(FleetSize::Here, workers);
+    let first = Iteration(setup.costs.len() as u64);
     EngineConfig {
-        fleet: setup
-            .fleet
-            .as_ref()
-            .map_or(FleetSize::Here, |fleet| FleetSize::Workers {
-                first: fleet.first,
-                least: fleet.least,
-            }),
-        first: Iteration(setup.costs.len() as u64),
-        iterations: run.iterations,
-        tree: run.tree.clone(),
-        block_columns: run.block_columns,
-        data: run.data,
-        column_bytes: run.sizes.features() * run.element_type.bytes(),
-        shape: SumShape {
-            len: run.sizes.parameters() + 1,
-            number_bytes: run.precision.bytes(),
-        },
-        worker_timeout: run.worker_timeout,
         even_shards: setup.even_shards,
         audit: setup.audit,
         checkpoints: setup.checkpoints.as_ref().map(|(every, _)| *every),
+        ..EngineConfig::of_run(&setup.run, size, first)
     }
 }
 

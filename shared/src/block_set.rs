@@ -43,7 +43,9 @@ impl BlockSet {
 
     /// Whether every block of `range` is in it.
     pub fn contains(&self, range: LeafRange) -> bool {
-        self.0.iter().any(|own| own.contains(range))
+        // The last one that begins no later; no other can reach as far.
+        let after = self.0.partition_point(|own| own.first() <= range.first());
+        after > 0 && self.0[after - 1].contains(range)
     }
 
     /// The blocks of both.
@@ -54,11 +56,17 @@ impl BlockSet {
     /// The blocks of this set that are not in `other`.
     pub fn difference(&self, other: &Self) -> Self {
         let mut left = Vec::new();
+        let mut holes = other.0.iter().peekable();
         for own in &self.0 {
             let mut first = own.first();
-            for hole in &other.0 {
-                left.extend(LeafRange::new(first, hole.first().min(own.end())));
+            while let Some(hole) = holes.peek().filter(|hole| hole.first() < own.end()) {
+                left.extend(LeafRange::new(first, hole.first()));
                 first = first.max(hole.end());
+                if hole.end() > own.end() {
+                    // It may reach into the next range.
+                    break;
+                }
+                holes.next();
             }
             left.extend(LeafRange::new(first, own.end()));
         }

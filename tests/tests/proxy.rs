@@ -56,6 +56,16 @@ fn read(stream: &mut TcpStream, count: usize) -> Vec<u8> {
     bytes
 }
 
+/// A new connection through `proxy` reaches `listener`.
+#[track_caller]
+fn assert_connects(proxy: &Proxy, listener: &TcpListener) {
+    let mut client = TcpStream::connect(proxy.address()).unwrap();
+    client.write_all(b"new").unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    limit_reads(&server);
+    assert_eq!(read(&mut server, 3), b"new");
+}
+
 #[track_caller]
 fn assert_nothing_to_read(stream: &mut TcpStream) {
     stream.set_nonblocking(true).unwrap();
@@ -115,11 +125,7 @@ fn a_cut_resets_both_sides_and_lets_new_connections_in() {
         let error = end.read(&mut [0]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
-    let mut client = TcpStream::connect(proxy.address()).unwrap();
-    client.write_all(b"again").unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    limit_reads(&server);
-    assert_eq!(read(&mut server, 5), b"again");
+    assert_connects(&proxy, &listener);
 }
 
 #[test]
@@ -267,11 +273,7 @@ fn a_proxy_refuses_connections_at_its_address_and_accepts_them_again() {
         client.write_all(b"stays").unwrap();
         assert_eq!(read(&mut server, 5), b"stays", "open connections are not touched");
         proxy.admit();
-        let mut another = TcpStream::connect(proxy.address()).unwrap();
-        another.write_all(b"new").unwrap();
-        let (mut accepted, _) = listener.accept().unwrap();
-        limit_reads(&accepted);
-        assert_eq!(read(&mut accepted, 3), b"new");
+        assert_connects(&proxy, &listener);
     }
 }
 
@@ -282,11 +284,7 @@ fn a_proxy_to_nowhere_refuses_until_it_leads_somewhere() {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     let (listener, address) = listen();
     proxy.lead_to(address);
-    let mut client = TcpStream::connect(proxy.address()).unwrap();
-    client.write_all(b"here").unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    limit_reads(&server);
-    assert_eq!(read(&mut server, 4), b"here");
+    assert_connects(&proxy, &listener);
 }
 
 #[test]

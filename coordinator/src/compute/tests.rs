@@ -87,16 +87,22 @@ fn images() -> (Parameters<f64>, Tree, NodeSums) {
     let sizes = LayerSizes::new(vec![dataset.features(), 3, 1]).unwrap();
     let parameters = Initialisation::Scaled.parameters::<f64>(&sizes, 1);
     let tree = Tree::over_batch(dataset.m(), BlockColumns::new(128).unwrap()).unwrap();
+    let (left, right) = tree.halves(tree.root()).unwrap();
+    let sums = [left, right].map(|node| (node, sums_of(&parameters, &tree, node)));
+    (parameters, tree, sums.into())
+}
+
+/// The built-in images' sums of one node.
+fn sums_of(parameters: &Parameters<f64>, tree: &Tree, node: LeafRange) -> Vec<f64> {
+    let dataset = demo::train();
     let x = dataset.columns(0..dataset.m()).unwrap();
     let batch = Batch {
         x: &x,
         labels: dataset.labels().unwrap(),
         scale: 1.0 / 255.0,
-        tree: &tree,
+        tree,
     };
-    let (left, right) = tree.halves(tree.root()).unwrap();
-    let sums = [left, right].map(|node| (node, node_sum(&parameters, batch, node).into_values()));
-    (parameters, tree, sums.into())
+    node_sum(parameters, batch, node).into_values()
 }
 
 /// The parameters after an update in which worker 0 answers for both halves, and worker 1 for the second as well, after
@@ -165,21 +171,9 @@ fn numbers_that_are_not_finite_are_computed_again() {
 fn a_descent_that_diverges_is_nobodys_fault() {
     let (mut parameters, tree, _) = images();
     parameters.values_mut().iter_mut().for_each(|value| *value = 1e308);
-    let dataset = demo::train();
-    let x = dataset.columns(0..dataset.m()).unwrap();
-    let batch = Batch {
-        x: &x,
-        labels: dataset.labels().unwrap(),
-        scale: 1.0 / 255.0,
-        tree: &tree,
-    };
+    let sums = sums_of(&parameters, &tree, tree.root());
     let mut trainer = Trainer::new(descent(&parameters, &tree, 1.0 / 255.0, 0.01));
-    keep(
-        &mut trainer,
-        0,
-        tree.root(),
-        node_sum(&parameters, batch, tree.root()).into_values(),
-    );
+    keep(&mut trainer, 0, tree.root(), sums);
     let updated = trainer.update(Iteration(0), vec![answers(tree.root(), &[0])]).unwrap();
     assert!(!updated.cost.is_finite());
     assert_eq!(updated.wrong, []);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proto::Run;
 use shared::ids::Iteration;
 use shared::{BlockColumns, Digest, Tree};
 
@@ -36,6 +37,29 @@ pub struct EngineConfig {
     pub audit: Option<Audit>,
     /// When to write down the state.
     pub checkpoints: Option<CheckpointEvery>,
+}
+
+impl EngineConfig {
+    /// What follows from `run`, with shards by speed, and nothing audited or written down.
+    pub fn of_run(run: &Run, fleet: FleetSize, first: Iteration) -> Self {
+        Self {
+            fleet,
+            first,
+            iterations: run.iterations,
+            tree: run.tree.clone(),
+            block_columns: run.block_columns,
+            data: run.data,
+            column_bytes: run.sizes.features() * run.element_type.bytes(),
+            shape: SumShape {
+                len: run.sizes.parameters() + 1,
+                number_bytes: run.precision.bytes(),
+            },
+            worker_timeout: run.worker_timeout,
+            even_shards: false,
+            audit: None,
+            checkpoints: None,
+        }
+    }
 }
 
 /// Where the arithmetic is done.

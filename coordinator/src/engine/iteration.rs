@@ -36,20 +36,14 @@ impl Engine {
         let two = |node| self.config.audit.is_some_and(|audit| audit.chooses(iteration, node));
         let answers = |node| if two(node) && self.roster.len() > 1 { 2 } else { 1 };
         let tree = &self.config.tree;
-        let nodes = self
-            .sharing
-            .shards()
-            .values()
-            .flat_map(|&shard| tree.maximal_nodes(shard));
-        let mut round = Round::new(iteration, now, nodes, answers);
-        // Those that still work on an earlier iteration would only fall further behind.
-        let prompt: Vec<_> = self
-            .sharing
-            .shards()
-            .iter()
-            .filter(|(worker, _)| self.roster.get(**worker).is_some_and(|member| member.is_idle()))
+        let shards = self.sharing.shards().iter();
+        let mut prompt: Vec<_> = shards
             .map(|(&worker, &shard)| (worker, tree.maximal_nodes(shard)))
             .collect();
+        let nodes = prompt.iter().flat_map(|(_, nodes)| nodes).copied();
+        let mut round = Round::new(iteration, now, nodes, answers);
+        // Those that still work on an earlier iteration would only fall further behind.
+        prompt.retain(|(worker, _)| self.roster.get(*worker).is_some_and(|member| member.is_idle()));
         for (worker, nodes) in &prompt {
             nodes.iter().for_each(|&node| round.ask(*worker, node));
         }
@@ -228,16 +222,23 @@ impl Engine {
         Some(Action::Update { iteration, sums })
     }
 
-    pub(super) fn has_idle_worker(&self) -> bool {
-        self.roster.members().any(|(_, member)| member.is_idle())
-    }
-
-    /// When late work is to be repeated, if it is.
+    /// When late work is to be repeated, if it is and there is somebody who can.
     pub(super) fn repeat_at(&self) -> Option<RunTime> {
         match &self.phase {
-            Phase::Sums(round) if !self.config.even_shards => round.repeat_at(),
+            Phase::Sums(round) if !self.config.even_shards => round.repeat_at().filter(|_| {
+                let mut outstanding = round.outstanding();
+                outstanding.any(|late| self.idle_worker(&late.not, round.iteration).is_some())
+            }),
             _ => None,
         }
+    }
+
+    /// Somebody who has nothing to do and is none of these.
+    fn idle_worker(&self, not: &BTreeSet<WorkerId>, iteration: Iteration) -> Option<WorkerId> {
+        let is_idle = |worker| self.roster.get(worker).is_some_and(|member| member.is_idle());
+        self.candidates(not, iteration)
+            .into_iter()
+            .find(|&worker| is_idle(worker))
     }
 
     /// Has idle workers repeat what is late; whichever answer comes first counts.
@@ -253,12 +254,8 @@ impl Engine {
         late.sort_by_key(|late| std::cmp::Reverse(work(&self.config.tree, late.node)));
         let mut actions = Vec::new();
         for Outstanding { node, worker, not } in late {
-            let idle = self
-                .candidates(&not, iteration)
-                .into_iter()
-                .find(|&worker| self.roster.get(worker).is_some_and(|member| member.is_idle()));
             // One that is idle may have given the first opinion on this node, and not on the next.
-            if let Some(idle) = idle {
+            if let Some(idle) = self.idle_worker(&not, iteration) {
                 actions.push(Action::Report(Report::Repeated {
                     late: worker,
                     iteration,

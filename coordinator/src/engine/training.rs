@@ -95,7 +95,7 @@ impl Engine {
         let phase = match &self.phase {
             Phase::Over => return None,
             Phase::Preparing { until } => *until,
-            Phase::Sums(_) => self.repeat_at().filter(|_| self.has_idle_worker()),
+            Phase::Sums(_) => self.repeat_at(),
             _ => None,
         };
         let watch = self.watch.next_deadline(&self.roster);

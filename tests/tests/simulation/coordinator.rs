@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coordinator::compute::{Descent, SumSource, Trainer, Updated};
-use coordinator::engine::{Action, Engine, EngineConfig, Event, FleetSize, RunTime, SumShape};
+use coordinator::engine::{Action, Engine, EngineConfig, Event, FleetSize, RunTime};
 use proto::tensor::decode;
 use proto::{Dismissal, FromCoordinator, FromWorker, Reason, Run, Welcome};
 use shared::ids::{Iteration, WorkerId};
@@ -344,24 +344,13 @@ impl Coordinator {
 }
 
 fn engine_config(scenario: &Scenario, run: &Run, updates: u64) -> EngineConfig {
+    let size = FleetSize::Workers {
+        first: scenario.first,
+        least: scenario.least,
+    };
     EngineConfig {
-        even_shards: false,
-        fleet: FleetSize::Workers {
-            first: scenario.first,
-            least: scenario.least,
-        },
-        first: Iteration(updates),
-        iterations: run.iterations,
-        tree: run.tree.clone(),
-        block_columns: run.block_columns,
-        data: run.data,
-        column_bytes: run.sizes.features() * run.element_type.bytes(),
-        shape: SumShape {
-            len: run.sizes.parameters() + 1,
-            number_bytes: run.precision.bytes(),
-        },
-        worker_timeout: run.worker_timeout,
         audit: scenario.audit,
         checkpoints: scenario.checkpoints,
+        ..EngineConfig::of_run(run, size, Iteration(updates))
     }
 }

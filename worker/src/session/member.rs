@@ -1,5 +1,6 @@
 //! A member of a run: what it holds, and what it is asked for.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use proto::tensor::{Inbox, check};
@@ -159,8 +160,8 @@ impl Member {
             return Err(Misconduct::NoParameters { found: iteration });
         }
         let arrived = match &self.receiving {
-            Some(receiving) => self.held.difference(&receiving.blocks),
-            None => self.held.clone(),
+            Some(receiving) => Cow::Owned(self.held.difference(&receiving.blocks)),
+            None => Cow::Borrowed(&self.held),
         };
         let wrong = nodes
             .iter()

@@ -131,11 +131,10 @@ fn when_the_only_worker_is_wrong_its_dismissal_is_a_pause() {
 }
 
 #[test]
-fn a_late_opinion_is_repeated_by_a_third_worker_who_gave_none() {
+fn a_late_second_opinion_is_repeated_by_a_third_worker_who_gave_none() {
     let mut engine = training_with(audited(3), 3);
     engine.handle(Event::DeadlinePassed, at(2.0));
-    // Worker 1 owes its own block and its opinion on 0..1; the other two have answered everything.
-    for (worker, node) in [(0, (0, 1)), (0, (1, 2)), (0, (2, 3)), (2, (2, 3))] {
+    for (worker, node) in [(0, (0, 1)), (0, (1, 2)), (0, (2, 3)), (1, (1, 2)), (2, (2, 3))] {
         engine.handle(answer(worker, 0, node), at(3.0));
     }
     engine.handle(heartbeat(1), at(3.0));
@@ -147,19 +146,20 @@ fn a_late_opinion_is_repeated_by_a_third_worker_who_gave_none() {
     ];
     assert_eq!(engine.handle(Event::DeadlinePassed, at(4.05)), expected);
     engine.handle(ready(2), at(4.1));
-    assert_eq!(engine.handle(answer(2, 0, (0, 1)), at(4.1)), [keep(2, 0, (0, 1))]);
-    let next = [
-        repeated(1, 0),
-        assign(2, &[(0, 3)], &[(1, 2)]),
-        compute(2, 0, &[(1, 2)]),
-    ];
-    assert_eq!(
-        engine.handle(Event::DeadlinePassed, at(4.15)),
-        next,
-        "now it is idle again"
-    );
-    engine.handle(ready(2), at(4.2));
-    let sums: [(Blocks, &[u32]); 3] = [((0, 1), &[0, 2]), ((1, 2), &[0, 2]), ((2, 3), &[2, 0])];
-    let complete = [keep(2, 0, (1, 2)), update(0, &sums)];
-    assert_eq!(engine.handle(answer(2, 0, (1, 2)), at(4.2)), complete);
+    let sums: [(Blocks, &[u32]); 3] = [((0, 1), &[0, 2]), ((1, 2), &[0, 1]), ((2, 3), &[0, 2])];
+    let complete = [keep(2, 0, (0, 1)), update(0, &sums)];
+    assert_eq!(engine.handle(answer(2, 0, (0, 1)), at(4.1)), complete);
+}
+
+#[test]
+fn a_late_second_opinion_is_waited_for_if_all_others_have_given_theirs() {
+    let mut engine = training_with(audited(2), 2);
+    engine.handle(Event::DeadlinePassed, at(2.0));
+    for (worker, node) in [(0, (0, 2)), (0, (2, 3)), (1, (2, 3))] {
+        engine.handle(answer(worker, 0, node), at(3.0));
+    }
+    engine.handle(heartbeat(1), at(3.0));
+    engine.handle(Event::DeadlinePassed, at(3.25));
+    assert_eq!(engine.next_deadline(), Some(at(4.5)), "the next heartbeat");
+    assert_eq!(engine.handle(Event::DeadlinePassed, at(4.05)), []);
 }
