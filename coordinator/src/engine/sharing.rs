@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::ids::WorkerId;
-use shared::plan::{Slowness, cost, plan_uneven};
+use shared::plan::{Slowness, cost, plan, plan_uneven};
 use shared::{BlockSet, LeafRange, Tree};
 
 use super::action::Action;
@@ -60,6 +60,27 @@ impl Sharing {
     /// A worker is gone, so shards that were prepared with it are of no use.
     pub(super) fn forget(&mut self, worker: WorkerId) {
         self.next.take_if(|next| next.among.contains(&worker));
+    }
+
+    /// Gives a newcomer columns while others are still to join: the first shard, of those that `workers` equal workers
+    /// will have, that touches nothing which a member holds. `None` if it brought columns, or there is no such shard.
+    pub(super) fn share_ahead(
+        &self,
+        tree: &Tree,
+        roster: &mut Roster,
+        newcomer: WorkerId,
+        workers: usize,
+    ) -> Option<Action> {
+        if !roster.get(newcomer)?.held.is_empty() {
+            return None;
+        }
+        let is_free = |shard: &BlockSet| {
+            roster
+                .members()
+                .all(|(_, member)| shard.difference(&member.held) == *shard)
+        };
+        let shard = plan(tree, workers).into_iter().map(BlockSet::from).find(is_free)?;
+        hold_also(roster, newcomer, &shard)
     }
 
     /// Shares all blocks out among all members; everyone is told what to hold.

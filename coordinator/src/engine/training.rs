@@ -144,6 +144,10 @@ impl Engine {
             actions.push(Action::Report(Report::Gathering { joined, needed }));
             if joined >= needed {
                 actions.extend(self.prepare(now));
+            } else {
+                // Columns travel while the others are still to come.
+                let tree = &self.config.tree;
+                actions.extend(self.sharing.share_ahead(tree, &mut self.roster, worker, needed));
             }
             return actions;
         }

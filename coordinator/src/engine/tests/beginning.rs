@@ -3,17 +3,30 @@
 use super::*;
 
 #[test]
-fn workers_are_welcomed_and_get_their_shards_when_the_last_has_joined() {
+fn workers_are_welcomed_and_get_their_shards_at_once() {
     let (mut engine, actions) = Engine::start(config(2), at(0.0));
     assert_eq!(actions, [gathering(0, 2)]);
-    assert_eq!(engine.handle(hello(0), at(1.0)), [welcome(0), gathering(1, 2)]);
-    let second = [
-        welcome(1),
-        gathering(2, 2),
-        assign(0, &[(0, 2)], &[(0, 2)]),
-        assign(1, &[(2, 3)], &[(2, 3)]),
-    ];
+    let first = [welcome(0), gathering(1, 2), assign(0, &[(0, 2)], &[(0, 2)])];
+    assert_eq!(engine.handle(hello(0), at(1.0)), first);
+    let second = [welcome(1), gathering(2, 2), assign(1, &[(2, 3)], &[(2, 3)])];
     assert_eq!(engine.handle(hello(1), at(1.0)), second);
+}
+
+#[test]
+fn a_worker_that_brings_columns_keeps_them_and_the_next_gets_a_shard_that_does_not_touch_them() {
+    let config = config(3);
+    let held = |blocks| Held {
+        data: config.data,
+        block_columns: config.block_columns,
+        blocks: block_set(blocks),
+    };
+    let (mut engine, _) = Engine::start(config.clone(), at(0.0));
+    let brings = hello_with(0, Some(held(&[(0, 1)])));
+    assert_eq!(engine.handle(brings, at(1.0)), [welcome(0), gathering(1, 3)]);
+    let second = [welcome(1), gathering(2, 3), assign(1, &[(1, 2)], &[(1, 2)])];
+    assert_eq!(engine.handle(hello(1), at(1.0)), second);
+    let last = [welcome(2), gathering(3, 3), assign(2, &[(2, 3)], &[(2, 3)])];
+    assert_eq!(engine.handle(hello(2), at(1.0)), last);
 }
 
 #[test]
@@ -34,8 +47,10 @@ fn a_worker_that_leaves_while_workers_gather_makes_room_for_another() {
     let (mut engine, _) = Engine::start(config(2), at(0.0));
     engine.handle(hello(0), at(1.0));
     assert_eq!(engine.handle(lost(0), at(1.0)), [gathering(0, 2)]);
-    assert_eq!(engine.handle(hello(1), at(1.0)), [welcome(1), gathering(1, 2)]);
-    assert_eq!(engine.handle(hello(2), at(1.0)).len(), 4);
+    let in_its_place = [welcome(1), gathering(1, 2), assign(1, &[(0, 2)], &[(0, 2)])];
+    assert_eq!(engine.handle(hello(1), at(1.0)), in_its_place);
+    let last = [welcome(2), gathering(2, 2), assign(2, &[(2, 3)], &[(2, 3)])];
+    assert_eq!(engine.handle(hello(2), at(1.0)), last);
 }
 
 #[test]
@@ -45,9 +60,6 @@ fn workers_beyond_the_blocks_are_idle_with_a_warning_and_get_neither_parameters_
         welcome(4),
         gathering(5, 5),
         Action::Report(Report::Idle { idle: 2, blocks: 3 }),
-        assign(0, &[(0, 1)], &[(0, 1)]),
-        assign(1, &[(1, 2)], &[(1, 2)]),
-        assign(2, &[(2, 3)], &[(2, 3)]),
     ];
     assert_eq!(engine.handle(hello(4), at(1.0)), last);
     assert_eq!(engine.handle(ready(0), at(2.0)), []);

@@ -95,6 +95,7 @@ fn ready_that_no_assignment_asked_for_ends_the_membership() {
     assert_eq!(training(2).handle(ready(0), at(3.0)), expected);
     let (mut engine, _) = Engine::start(config(2), at(0.0));
     engine.handle(hello(0), at(1.0));
+    assert_eq!(engine.handle(ready(0), at(1.0)), [], "it got columns ahead");
     let expected = [
         misconduct(0, "found Ready, which no assignment asked for"),
         gathering(0, 2),
