@@ -188,7 +188,10 @@ fn a_worker_says_that_what_answers_is_no_coordinator() {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
+            // As a server does: it answers what it was asked, and is there until the other side has read the answer.
+            let _ = stream.read(&mut [0; 1024]);
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
         }
     });
     let worker = Finished::of(Program::Worker, &["--connect", &address]).expect_code(1);
