@@ -17,9 +17,9 @@ use proto::SumChunk;
 use proto::tensor::{Pool, decode};
 use rayon::prelude::*;
 use shared::dataset::DatasetError;
-use shared::gradient::mean;
 use shared::ids::{Iteration, WorkerId};
-use shared::update::step;
+use shared::threads::lead_pool;
+use shared::update::descend;
 use shared::{AnyParameters, Dataset, GradientSum, LeafRange, Parameters, Real, Shard, Tree};
 use tokio::sync::mpsc as async_mpsc;
 
@@ -92,7 +92,7 @@ pub enum SumSource<T> {
 #[derive(Debug)]
 pub struct Compute {
     orders: mpsc::Sender<Order>,
-    thread: thread::JoinHandle<AnyParameters>,
+    thread: thread::JoinHandle<Option<AnyParameters>>,
 }
 
 impl Compute {
@@ -111,11 +111,7 @@ impl Compute {
         AnyParameters: From<Parameters<T>>,
     {
         let (orders, inbox) = mpsc::channel();
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .map_err(std::io::Error::other)?;
-        let work = move || {
+        let work = move |pool: rayon::ThreadPool| {
             let mut trainer = Trainer::new(descent);
             while let Ok(order) = inbox.recv() {
                 let computed = match order {
@@ -138,7 +134,7 @@ impl Compute {
             }
             AnyParameters::from(trainer.descent.parameters)
         };
-        let thread = thread::Builder::new().name("compute".to_owned()).spawn(work)?;
+        let thread = lead_pool("compute", threads, work)?;
         Ok(Self { orders, thread })
     }
 
@@ -170,9 +166,11 @@ impl Compute {
     /// Ends the thread after its last order and returns the parameters.
     pub fn finish(self) -> AnyParameters {
         drop(self.orders);
-        self.thread
+        let parameters = self
+            .thread
             .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        parameters.expect("a thread that was started has worked")
     }
 }
 
@@ -262,8 +260,10 @@ impl<T: Real> Trainer<T> {
         let SumSource::Here(batch) = &mut self.descent.source else {
             unreachable!("the engine asks for this only in runs without workers");
         };
-        let memory = || self.spare.pop().unwrap_or_default();
-        let sums = batch.node_sums_in(&self.descent.parameters, &[root], memory);
+        let parameters = &self.descent.parameters;
+        let memory = self.spare.pop().unwrap_or_default();
+        let mut sums = [GradientSum::in_memory(parameters.sizes().clone(), memory)];
+        batch.node_sums_into(parameters, &[root], &mut sums);
         let sums: BTreeMap<_, _> = sums.into_iter().map(|sum| (root, sum.into_values())).collect();
         let applied = self.apply(&sums);
         self.spare.extend(sums.into_values());
@@ -315,12 +315,10 @@ impl<T: Real> Trainer<T> {
             .map_init(Vec::new, |levels, (task, (values, copy))| {
                 let first = task * TASK_NUMBERS;
                 let joined = join(tree, tree.root(), sums, first..first + values.len(), levels);
-                let mut finite = true;
-                for ((index, value), &sum) in (first..).zip(&mut *values).zip(&*joined) {
-                    let scale = if scaled.contains(&index) { scale } else { T::ONE };
-                    *value = step(*value, mean(sum, scale, m), learning_rate);
-                    finite &= value.is_finite();
-                }
+                let (w, others) = values.split_at_mut(values.len().min(scaled.end.saturating_sub(first)));
+                let (dw, other_sums) = joined.split_at(w.len());
+                let mut finite = descend(w, dw, scale, m, learning_rate);
+                finite &= descend(others, other_sums, T::ONE, m, learning_rate);
                 if !copy.is_empty() {
                     copy.copy_from_slice(values);
                 }

@@ -226,7 +226,7 @@ where
             SumSource::Workers(Arc::clone(&data.train)),
             encode(parameters.values().to_vec()),
         ),
-        None => (SumSource::Here(hold_batch(&data, &tree)?), Bytes::new()),
+        None => (SumSource::Here(hold_batch(&data, &sizes, &tree)?), Bytes::new()),
     };
     let descent = Descent {
         parameters,
@@ -304,10 +304,10 @@ fn audit(config: &TrainConfig) -> Option<Audit> {
     }
 }
 
-fn hold_batch<T: Real>(data: &Data, tree: &Tree) -> Result<Shard<T>, TrainError> {
+fn hold_batch<T: Real>(data: &Data, sizes: &LayerSizes, tree: &Tree) -> Result<Shard<T>, TrainError> {
     let x = data.train.columns(0..data.train.m())?;
     let labels = data.train.labels().unwrap_or_default();
-    Ok(Shard::new(tree, tree.root(), &x, labels, data.scale)?)
+    Ok(Shard::new(tree, tree.root(), sizes, &x, labels, data.scale)?)
 }
 
 fn compute_threads(fleet: Fleet) -> usize {

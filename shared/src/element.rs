@@ -4,7 +4,12 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use pulp::Simd;
+
 use crate::Real;
+use crate::kernel::Operand;
+use crate::kernel::bytes::transposed_bytes;
+use crate::kernel::tiles::{Tile, transposed};
 
 /// The type of the numbers in a data set's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +102,16 @@ pub trait Element: bytemuck::Pod + fmt::Debug + PartialEq + Send + Sync {
     fn is_finite_in<T: Real>(self) -> bool {
         self.to_real::<T>().is_finite()
     }
+    /// The type that the kernels read in place of this one, where they compute in `C`: bytes stay bytes, since they are
+    /// converted in registers as fast as they are read; all others become `C` in a buffer near the core first.
+    type Near<C: Real>: Operand<C>;
+    /// The same number in that type, rounded as by [`Element::to_real`].
+    fn near<C: Real>(self) -> Self::Near<C>;
+    /// A tile with rows and columns exchanged.
+    #[inline(always)]
+    fn transposed<S: Simd>(_simd: S, tile: &Tile<Self>) -> Tile<Self> {
+        transposed(tile)
+    }
     /// `self` with its bytes in little-endian order; the identity on little-endian machines, and its own inverse.
     fn swap_to_le(self) -> Self;
     /// Wraps values of this type.
@@ -106,9 +121,10 @@ pub trait Element: bytemuck::Pod + fmt::Debug + PartialEq + Send + Sync {
 }
 
 macro_rules! element {
-    ($t:ty, $variant:ident, |$v:ident| $le:expr, |$r:ident, $real:ident| $to_real:expr) => {
+    ($t:ty, $variant:ident, |$v:ident| $le:expr, |$r:ident, $real:ident| $to_real:expr, { $($near:item)* }) => {
         impl Element for $t {
             const TYPE: ElementType = ElementType::$variant;
+            $($near)*
 
             #[inline(always)]
             fn to_real<$real: Real>(self) -> $real {
@@ -133,13 +149,36 @@ macro_rules! element {
     };
 }
 
-element!(u8, U8, |v| v, |v, T| T::from_i32(i32::from(v)));
-element!(i8, I8, |v| v, |v, T| T::from_i32(i32::from(v)));
-element!(i16, I16, |v| v.to_le(), |v, T| T::from_i32(i32::from(v)));
-element!(i32, I32, |v| v.to_le(), |v, T| T::from_i32(v));
-element!(i64, I64, |v| v.to_le(), |v, T| T::from_i64(v));
-element!(f32, F32, |v| f32::from_bits(v.to_bits().to_le()), |v, T| T::from_f32(v));
-element!(f64, F64, |v| f64::from_bits(v.to_bits().to_le()), |v, T| T::from_f64(v));
+/// For all that become numbers of the computation before the kernels read them.
+macro_rules! converted {
+    ($t:ty, $variant:ident, |$v:ident| $le:expr, |$r:ident, $real:ident| $to_real:expr) => {
+        element!($t, $variant, |$v| $le, |$r, $real| $to_real, {
+            type Near<C: Real> = C;
+            #[inline(always)]
+            fn near<C: Real>(self) -> C {
+                self.to_real()
+            }
+        });
+    };
+}
+
+element!(u8, U8, |v| v, |v, T| T::from_i32(i32::from(v)), {
+    type Near<C: Real> = u8;
+    #[inline(always)]
+    fn near<C: Real>(self) -> u8 {
+        self
+    }
+    #[inline(always)]
+    fn transposed<S: Simd>(simd: S, tile: &Tile<u8>) -> Tile<u8> {
+        transposed_bytes(simd, tile)
+    }
+});
+converted!(i8, I8, |v| v, |v, T| T::from_i32(i32::from(v)));
+converted!(i16, I16, |v| v.to_le(), |v, T| T::from_i32(i32::from(v)));
+converted!(i32, I32, |v| v.to_le(), |v, T| T::from_i32(v));
+converted!(i64, I64, |v| v.to_le(), |v, T| T::from_i64(v));
+converted!(f32, F32, |v| f32::from_bits(v.to_bits().to_le()), |v, T| T::from_f32(v));
+converted!(f64, F64, |v| f64::from_bits(v.to_bits().to_le()), |v, T| T::from_f64(v));
 
 /// Numbers of one element type.
 #[derive(Clone, Debug, PartialEq)]

@@ -84,19 +84,28 @@ impl<T: Real> GradientSum<T> {
         self
     }
 
-    /// The mean over the batch's `m` columns, and the cost J. dW_1 is first multiplied by the data's `scale`:
-    /// dW_1 · scale / m; all others are divided by m alone.
-    pub fn into_mean(mut self, m: usize, scale: T) -> (MeanGradient<T>, T) {
-        let m = T::from_i64(m as i64);
-        let cost = self.loss() / m;
-        self.values.pop();
+    /// The same sums, each rounded to the nearest number of type `G`, ties to even.
+    pub fn rounded<G: Real>(self) -> GradientSum<G> {
+        GradientSum {
+            sizes: self.sizes,
+            values: self.values.into_iter().map(|value| value.to_real()).collect(),
+        }
+    }
+
+    /// The mean over the batch's `m` columns, and the cost J, in the type of the parameters. dW_1 is first multiplied by
+    /// the data's `scale`: dW_1 · scale / m; all others are divided by m alone.
+    pub fn into_mean<C: Real>(self, m: usize, scale: C) -> (MeanGradient<C>, C) {
+        let m = C::from_i64(m as i64);
         let first = self.sizes.weights(1);
-        for (index, value) in self.values.iter_mut().enumerate() {
-            *value = mean(*value, if first.contains(&index) { scale } else { T::ONE }, m);
+        let scale_of = |index| if first.contains(&index) { scale } else { C::ONE };
+        let mut values: Vec<C> = self.values.iter().map(|value| value.to_real()).collect();
+        let cost = values.pop().expect("there is always a loss") / m;
+        for (index, value) in values.iter_mut().enumerate() {
+            *value = mean(*value, scale_of(index), m);
         }
         let mean = MeanGradient {
             sizes: self.sizes,
-            values: self.values,
+            values,
         };
         (mean, cost)
     }

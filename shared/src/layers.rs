@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::tree::{MAX_LEAVES, PANEL_FEATURES};
 
@@ -22,7 +23,7 @@ pub const MAX_UNITS: usize = MAX_LEAVES * (PANEL_FEATURES / 2);
 /// `db_l` n_l × 1. The flat order of a network's parameters is W_1 row by row, b_1, W_2 row by row, b_2, …, W_L, b_L;
 /// [`LayerSizes::weights`] and [`LayerSizes::biases`] give each one's place in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LayerSizes(Vec<usize>);
+pub struct LayerSizes(Arc<[usize]>);
 
 /// What is wrong with a list of layer sizes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +95,7 @@ impl LayerSizes {
             })
             .filter(|&sum| sum <= MAX_PARAMETERS)
             .ok_or(LayerSizesError::TooMany)?;
-        Ok(Self(sizes))
+        Ok(Self(sizes.into()))
     }
 
     /// n_0 = `features`, then the hidden layers, then one output unit.

@@ -44,6 +44,7 @@ pub mod reference;
 pub mod scale;
 pub mod shard;
 pub mod split_mix;
+pub mod threads;
 pub mod tree;
 pub mod update;
 

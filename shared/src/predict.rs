@@ -1,9 +1,10 @@
 //! Prediction at 0.5, and accuracy.
 
 use crate::activation::sigmoid;
+use crate::kernel::InstructionSet;
 use crate::kernel::product::ProductScratch;
-use crate::shard::blocks::tiled;
-use crate::shard::pass::{Transposed, Weights};
+use crate::kernel::tiles::{Tiles, tiled};
+use crate::shard::pass::Network;
 use crate::tree::TILE;
 use crate::{Columns, Parameters, Real, with_values};
 
@@ -21,15 +22,23 @@ pub fn probabilities<T: Real>(parameters: &Parameters<T>, x: &Columns, scale: f6
         features,
         "the columns have as many numbers as the network has inputs"
     );
-    let mut memory = Transposed::default();
-    let weights = Weights::new(parameters, T::from_f64(scale), &mut memory);
+    let sizes = parameters.sizes().clone();
+    let mut a = vec![Vec::new(); sizes.layers()];
+    let network = Network::new(InstructionSet::chosen(), sizes, T::from_f64(scale));
     let mut scratch = ProductScratch::default();
-    let logits = with_values!(x.values(), |v| {
+    with_values!(x.values(), |v| {
         let tiles = tiled(features, v);
-        let tiles: Vec<_> = tiles.chunks_exact(features * TILE).collect();
-        weights.forward(&tiles, &mut scratch).logits
+        let x = Tiles {
+            tiles: &tiles[..],
+            stride: x.count().div_ceil(TILE),
+        };
+        network.first_product(parameters, network.features().root(), &x, &mut a[0], &mut scratch);
     });
-    logits[..x.count()].iter().map(|&z| sigmoid(z)).collect()
+    network.forward(parameters, &mut a, &mut scratch);
+    let logits = a.last().map_or(&[][..], Vec::as_slice);
+    // The one unit of the last layer is the first row of its tiles.
+    let logits = logits.iter().flat_map(|tile| &tile[..TILE]).take(x.count());
+    logits.map(|&z| sigmoid(z)).collect()
 }
 
 /// The predicted class: 1 if the probability is above 0.5, else 0.

@@ -71,7 +71,9 @@ pub trait Real:
     + Div<Output = Self>
     + Neg<Output = Self>
     + crate::element::Element
-    + crate::kernel::Vectored
+    + crate::kernel::Kernels
+    + crate::kernel::Operand<Self>
+    + crate::shard::GradientOf<Self>
     + 'static
 {
     /// The precision that this type is.

@@ -26,25 +26,32 @@ pub struct Batch<'a> {
 
 /// Makes `iterations` iterations of full-batch gradient descent and returns the cost of each, J before its update.
 ///
+/// Parameters, and all that happens within a block, are in `C`; the sums of blocks and nodes are in `G`.
+///
 /// # Panics
 ///
 /// If the batch and the parameters do not fit.
-pub fn train<T: Real>(parameters: &mut Parameters<T>, batch: Batch<'_>, learning_rate: T, iterations: u64) -> Vec<T> {
+pub fn train<C: Real, G: Real>(
+    parameters: &mut Parameters<C>,
+    batch: Batch<'_>,
+    learning_rate: C,
+    iterations: u64,
+) -> Vec<C> {
     let iteration = |_| {
-        let sum = node_sum(parameters, batch, batch.tree.root());
-        let (mean, cost) = sum.into_mean(batch.labels.len(), T::from_f64(batch.scale));
+        let sum = node_sum::<C, G>(parameters, batch, batch.tree.root());
+        let (mean, cost) = sum.into_mean(batch.labels.len(), C::from_f64(batch.scale));
         update(parameters, &mean, learning_rate);
         cost
     };
     (0..iterations).map(iteration).collect()
 }
 
-/// The sums over the columns of one node of the batch's tree: a block's own sums, or left + right.
+/// The sums over the columns of one node of the batch's tree: a block's own sums rounded to `G`, or left + right.
 ///
 /// # Panics
 ///
 /// If `node` is not a node of the batch's tree.
-pub fn node_sum<T: Real>(parameters: &Parameters<T>, batch: Batch<'_>, node: LeafRange) -> GradientSum<T> {
+pub fn node_sum<C: Real, G: Real>(parameters: &Parameters<C>, batch: Batch<'_>, node: LeafRange) -> GradientSum<G> {
     if let Some((left, right)) = batch.tree.halves(node) {
         return node_sum(parameters, batch, left).join(node_sum(parameters, batch, right));
     }
@@ -55,6 +62,6 @@ pub fn node_sum<T: Real>(parameters: &Parameters<T>, batch: Batch<'_>, node: Lea
             v[(columns.start + j) * n_0 + k].to_real()
         })
     });
-    let cache = forward(parameters, x, T::from_f64(batch.scale));
-    block_sum(parameters, &cache, &batch.labels[columns])
+    let cache = forward(parameters, x, C::from_f64(batch.scale));
+    block_sum(parameters, &cache, &batch.labels[columns]).rounded()
 }

@@ -103,7 +103,7 @@ impl Training {
             scale,
             tree: &tree,
         };
-        let costs = train(&mut parameters, batch, T::from_f64(LEARNING_RATE), self.iterations);
+        let costs = train::<T, T>(&mut parameters, batch, T::from_f64(LEARNING_RATE), self.iterations);
         let classes: Vec<u8> = probabilities(&parameters, x, scale).into_iter().map(class_of).collect();
         let mut stdout = String::new();
         for (iteration, cost) in costs.iter().enumerate() {

@@ -7,7 +7,6 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
-use std::thread;
 
 use bytes::Bytes;
 use proto::tensor::{Pool, decode};
@@ -15,8 +14,11 @@ use proto::{Run, TensorChunk};
 use shared::element::Element;
 use shared::ids::Iteration;
 use shared::shard::ShardError;
+use shared::threads::lead_pool;
 use shared::with_element_type;
-use shared::{AnyParameters, BlockSet, Columns, ElementType, LeafRange, Parameters, Precision, Real, Shard, Tree};
+use shared::{
+    AnyParameters, BlockSet, Columns, ElementType, GradientSum, LeafRange, Parameters, Precision, Real, Shard, Tree,
+};
 use tokio::sync::mpsc as async_mpsc;
 
 use crate::session::Shipment;
@@ -85,11 +87,7 @@ pub fn start(
     outcomes: async_mpsc::UnboundedSender<(Membership, Outcome)>,
 ) -> std::io::Result<mpsc::Sender<Ordered>> {
     let (orders, inbox) = mpsc::channel();
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.get())
-        .build()
-        .map_err(std::io::Error::other)?;
-    let work = move || {
+    let work = move |pool: rayon::ThreadPool| {
         let mut bench = Workbench::default();
         while let Ok((membership, order)) = inbox.recv() {
             let Some(outcome) = pool.install(|| bench.perform(order)) else {
@@ -100,7 +98,7 @@ pub fn start(
             }
         }
     };
-    thread::Builder::new().name("compute".to_owned()).spawn(work)?;
+    lead_pool("compute", threads.get(), work)?;
     Ok(orders)
 }
 
@@ -199,7 +197,7 @@ impl<T: Real> HeldShard<T> {
         Self {
             tree: run.tree.clone(),
             element_type: run.element_type,
-            shard: Shard::empty(&run.tree, run.sizes.features(), run.element_type, run.scale),
+            shard: Shard::empty(&run.tree, &run.sizes, run.element_type, run.scale),
             parameters: Parameters::zeros(run.sizes.clone()),
             pool: Pool::default(),
         }
@@ -225,7 +223,9 @@ impl<T: Real> HeldShard<T> {
     }
 
     fn sums(&mut self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
-        let sums = self.shard.node_sums_in(&self.parameters, &nodes, || self.pool.take());
+        let memory = || GradientSum::in_memory(self.parameters.sizes().clone(), self.pool.take());
+        let mut sums: Vec<_> = nodes.iter().map(|_| memory()).collect();
+        self.shard.node_sums_into(&self.parameters, &nodes, &mut sums);
         let encoded = sums.into_iter().map(|sum| self.pool.encode(sum.into_values()));
         Outcome::Sums {
             iteration,

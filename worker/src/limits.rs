@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 
 use proto::Run;
 use settings::Size;
+use shared::tree::{PANEL_FEATURES, TILE};
 use shared::{BlockSet, LeafRange};
 use sysinfo::System;
 
@@ -14,8 +15,8 @@ use sysinfo::System;
 const BASE: u128 = 64 << 20;
 
 /// Sets of parameters that exist at a time: those computed with, those that arrive, those that wait in between or whose
-/// memory is about to be used again, and the weights laid out for the products.
-const PARAMETER_SETS: u128 = 4;
+/// memory is about to be used again.
+const PARAMETER_SETS: u128 = 3;
 
 /// Sets of sums that exist at a time: those that are computed, and those that are sent.
 const SUM_SETS: u128 = 2;
@@ -23,8 +24,20 @@ const SUM_SETS: u128 = 2;
 /// Copies of columns that arrive, besides those laid out: as they came, as numbers, and one range of them.
 const ARRIVING_COPIES: u128 = 3;
 
-/// Numbers per unit and column of a pass: a or z, dz, and dz laid out anew.
-const PASS_NUMBERS: u128 = 3;
+/// Numbers per unit and column of a pass: a or z, dz of two layers at a time, and dz laid out anew.
+const PASS_NUMBERS: u128 = 4;
+
+/// The most columns that a thread works at, unless a block has more.
+const STRIP_COLUMNS: u128 = 384;
+
+/// Numbers per column that a thread works at: inputs converted, and transposed.
+const NEAR_NUMBERS: u128 = 128 + 16;
+
+/// The most levels of the tree of blocks, and two buffers besides.
+const LEVELS: u128 = 26;
+
+/// Features whose sums a thread computes at a time, where a layer is wide.
+const TASK_FEATURES: u128 = 16;
 
 /// Copies of the tree of blocks, 9 bytes a block.
 const TREE_COPIES: u128 = 5;
@@ -117,12 +130,16 @@ pub struct Demand<'a> {
 impl Demand<'_> {
     /// The memory that it takes at most, in bytes.
     ///
-    /// The sum of the parts below, with P parameters of `number` bytes, n_0 features of `element` bytes:
+    /// The sum of the parts below, with P parameters of `number` bytes, n_0 features of `element` bytes. All n_l, l =
+    /// 0 … L, are rounded up to tiles of 8.
     ///
-    /// - parameters: 4 · P · number
+    /// - parameters: 3 · P · number
     /// - columns: (held + 3 · arriving) · (n_0 · element + 1)
     /// - sums: 2 · nodes · (P + 1) · number
-    /// - passes over the nodes' columns: columns · (3 · Σ n_l + 2 + 8 · threads) · number, l = 1 … L
+    /// - passes over the nodes' columns: columns · 4 · Σ n_l · number, l = 1 … L
+    /// - threads, each at 384 columns or one block: columns · ((h + 2) · n + 144) · number, with n the largest
+    ///   n_l, l = 1 … L, and h how often the largest of all can be halved until it is within a panel
+    /// - threads, each at some features of one layer: 26 · 16 · n · number
     /// - tree: 45 · blocks of the batch
     pub fn bytes(&self) -> u128 {
         let Run {
@@ -134,7 +151,9 @@ impl Demand<'_> {
         } = self.run;
         let (number, element) = (precision.bytes() as u128, element_type.bytes() as u128);
         let parameters = sizes.parameters() as u128;
-        let units: u128 = sizes.as_slice()[1..].iter().map(|&n| n as u128).sum();
+        let in_tiles = |n: usize| (n as u128).next_multiple_of(TILE as u128);
+        let layers = sizes.as_slice()[1..].iter().map(|&n| in_tiles(n));
+        let (units, widest) = layers.fold((0, 0), |(sum, most), n| (sum + n, most.max(n)));
 
         let columns = |blocks: &BlockSet| match blocks.columns(tree) {
             0 => 0,
@@ -143,11 +162,16 @@ impl Demand<'_> {
         let arriving: u128 = self.arriving.iter().map(|blocks| columns(blocks)).sum();
         let kept = columns(self.held) + ARRIVING_COPIES * arriving;
         let (nodes, computed) = self.computed();
-        let of_a_column = PASS_NUMBERS * units + 2 + 8 * self.threads as u128;
+        let threads = self.threads as u128;
+        let longest = sizes.as_slice().iter().max().map_or(0, |n| n.div_ceil(PANEL_FEATURES));
+        let halvings = u128::from(longest.next_power_of_two().ilog2());
+        let strip = STRIP_COLUMNS.max(self.run.block_columns.get() as u128);
         BASE + PARAMETER_SETS * parameters * number
-            + kept * (sizes.features() as u128 * element + 1)
+            + kept * (in_tiles(sizes.features()) * element + 1)
             + SUM_SETS * nodes * (parameters + 1) * number
-            + computed * of_a_column * number
+            + computed * PASS_NUMBERS * units * number
+            + threads * strip * ((halvings + 2) * widest + NEAR_NUMBERS) * number
+            + threads * LEVELS * TASK_FEATURES * widest * number
             + TREE_COPIES * 9 * tree.leaves() as u128
     }
 
@@ -208,13 +232,14 @@ mod tests {
         // 2 features, 3 and 1 units: 2 · 3 + 3 + 3 + 1 = 13 parameters; 64 columns in 4 blocks.
         let run = run(&[2, 3, 1], 64);
         let nothing = BlockSet::default();
-        let always = BASE + 4 * 13 * 8 + 45 * 4;
+        // 2 threads, each at 384 columns of at most 8 units, and at 16 features of them.
+        let always = BASE + 3 * 13 * 8 + 2 * 384 * (2 * 8 + 144) * 8 + 2 * 26 * 16 * 8 * 8 + 45 * 4;
         assert_eq!(demand(&run, &nothing, &[]).bytes(), always);
         let (held, arriving, again) = (set(0, 3), set(1, 3), set(2, 3));
         // 48 columns are held, 32 of them arrive, 16 of them again, each padded by 7; two nodes make the held ones up.
-        let kept = (55 + 3 * (39 + 23)) * (2 * 2 + 1);
+        let kept = (55 + 3 * (39 + 23)) * (8 * 2 + 1);
         let sums = 2 * 2 * 14 * 8;
-        let passes = (39 + 23) * (3 * 4 + 2 + 8 * 2) * 8;
+        let passes = (39 + 23) * (4 * 16) * 8;
         let arriving = [&arriving, &again];
         assert_eq!(demand(&run, &held, &arriving).bytes(), always + kept + sums + passes);
     }
@@ -258,7 +283,7 @@ mod tests {
         let error = MemoryLimit(exact - 1).check(&demand).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "found work that needs about 64.0 MiB of memory here, expected at most 64.0 MiB, the limit of --max-memory"
+            "found work that needs about 65.0 MiB of memory here, expected at most 65.0 MiB, the limit of --max-memory"
         );
     }
 

@@ -93,9 +93,17 @@ impl<T: Real> Trainer<T> {
         let columns = self.descent.tree.items_of(node);
         let x = dataset.columns(columns.clone())?;
         let labels = &dataset.labels().unwrap_or_default()[columns];
-        let mut shard = Shard::new(&self.descent.tree, node, &x, labels, self.descent.scale)
-            .expect("the data set was checked when it was opened");
-        let sums = shard.node_sums(&self.descent.parameters, &[node]);
+        let parameters = &self.descent.parameters;
+        let mut shard = Shard::new(
+            &self.descent.tree,
+            node,
+            parameters.sizes(),
+            &x,
+            labels,
+            self.descent.scale,
+        )
+        .expect("the data set was checked when it was opened");
+        let sums = shard.node_sums(parameters, &[node]);
         Ok(sums.into_iter().flat_map(shared::GradientSum::into_values).collect())
     }
 }

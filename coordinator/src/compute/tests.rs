@@ -70,7 +70,7 @@ proptest! {
         let answers = nodes.iter().map(|&node| answers(node, &[0])).collect();
         let updated = trainer.update(Iteration(0), answers).unwrap();
         let mut expected = parameters;
-        let costs = train(&mut expected, batch, learning_rate, 1);
+        let costs = train::<_, f64>(&mut expected, batch, learning_rate, 1);
         prop_assert_eq!(updated.cost, costs[0]);
         prop_assert_eq!(trainer.descent.parameters.digest(), expected.digest());
         let sent: Vec<f64> = decode(&updated.parameters).collect();

@@ -1,163 +1,358 @@
 //! Weight gradients: `dw = dz aᵀ`, summed over the columns of blocks and along the tree of blocks.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
-use ndarray::ArrayViewMut2;
 use pulp::{Simd, WithSimd};
 
-use super::dispatch;
-use super::product::{Start, Tiles, all_units};
+use super::micro::{Reach, Units, groups, multiply_rows, rows, vectors, with_units};
+use super::tiles::{Tile, TileColumns};
+use super::{InstructionSet, Operand};
 use crate::Real;
 use crate::element::Element;
 use crate::tree::TILE;
 
-/// One block's factors of dw: its dz and its inputs.
-#[derive(Clone, Copy, Debug)]
-pub struct BlockFactors<'a, E, T> {
-    /// The number of columns, as many as are really there.
+/// One block among the columns of a strip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Its column tiles in the strip.
+    pub tiles: Range<usize>,
+    /// Its columns; the last tile may have fewer than 8.
     pub columns: usize,
-    /// a_{l-1} (or x), in tiles.
-    pub inputs: Tiles<'a, E>,
-    /// dz_l, n_l numbers a column, column after column.
-    pub dz: &'a [T],
-    /// How many joins of the tree follow this block.
+    /// How many joins of the tree follow it, within the strip.
     pub joins: usize,
 }
 
-/// Memory that [`outer`] needs besides its arguments, kept between calls.
-#[derive(Clone, Debug, Default)]
-pub struct OuterScratch<T> {
-    /// Eight features of all columns of all blocks, converted: eight numbers a column, column after column.
-    slab: Vec<T>,
-    /// The stack of blocks' sums that wait for their sibling, each n_l × 8 features; level 0 is the result.
-    sums: Vec<Vec<T>>,
+/// The factors of dw over the columns of one node of the tree that is small enough to stay near the core.
+#[derive(Clone, Copy, Debug)]
+pub struct Strip<'a, X, C> {
+    /// a_{l-1} (or x), n_{l-1} × columns.
+    pub inputs: X,
+    /// dz_l as [`Grouped`] lays it out.
+    pub dz: &'a [C],
+    /// The blocks from left to right.
+    pub blocks: &'a [Block],
+    /// How many joins of the tree follow the strip.
+    pub joins: usize,
 }
 
-/// dw[i, k] = Σ_j dz[i, j] a[k, j] over the columns of all `blocks`: in each block a chain of fused multiply-adds over
-/// ascending columns from +0, the blocks' sums joined along the tree.
+/// dz of a strip as [`outer`] reads it: the units in groups; for each group column after column, for each column the
+/// group's units.
+#[derive(Clone, Copy, Debug)]
+pub struct Grouped {
+    reach: Reach,
+}
+
+impl Grouped {
+    /// The groups of an instruction set for numbers of type `C`.
+    pub fn new<C: Real>(set: InstructionSet) -> Self {
+        Self { reach: C::reach(set) }
+    }
+
+    /// Lays out `dz`, n_l units × `columns` column tiles in tiles.
+    pub fn lay_out<C: Real>(self, dz: &[Tile<C>], units: usize, columns: usize, grouped: &mut Vec<C>) {
+        grouped.resize(columns * TILE * units, C::ZERO);
+        for (unit, count) in groups(units, self.reach.units) {
+            let group = &mut grouped[columns * TILE * unit..][..columns * TILE * count];
+            for u in 0..count {
+                let (row_tile, row) = ((unit + u) / TILE, (unit + u) % TILE);
+                let tiles = &dz[row_tile * columns..][..columns];
+                let numbers = tiles.iter().flat_map(|tile| &tile[row * TILE..][..TILE]);
+                group
+                    .iter_mut()
+                    .skip(u)
+                    .step_by(count)
+                    .zip(numbers)
+                    .for_each(|(to, &from)| *to = from);
+            }
+        }
+    }
+}
+
+/// Memory that [`outer`] needs besides its arguments, kept between calls.
+#[derive(Clone, Debug)]
+pub struct OuterScratch<N, C> {
+    /// Row tiles of a strip's inputs, transposed: columns are rows.
+    slab: Vec<Tile<N>>,
+    /// The stack of blocks' sums that wait for their sibling.
+    stack: Vec<C>,
+    /// The stack of strips' sums that wait for their sibling; level 0 is the result.
+    levels: Vec<Vec<C>>,
+}
+
+impl<N, C> Default for OuterScratch<N, C> {
+    fn default() -> Self {
+        Self {
+            slab: Vec::new(),
+            stack: Vec::new(),
+            levels: Vec::new(),
+        }
+    }
+}
+
+/// Some columns of dw, as [`outer`] leaves them.
+#[derive(Clone, Copy, Debug)]
+pub struct OuterSums<'a, C> {
+    numbers: &'a [C],
+    units: usize,
+    width: usize,
+}
+
+impl<'a, C> OuterSums<'a, C> {
+    /// Row `unit` in pieces from left to right; the last one may reach beyond the wanted features.
+    pub fn row(&self, unit: usize) -> impl Iterator<Item = &'a [C]> {
+        let (width, start) = (self.width, unit * self.width);
+        self.numbers
+            .chunks_exact(self.units * width)
+            .map(move |piece| &piece[start..start + width])
+    }
+}
+
+/// dw[i, k] = Σ_j dz[i, j] a[k, j] over the columns of all `strips`: in each block a chain of fused multiply-adds over
+/// ascending columns from +0, the blocks' sums joined along the tree. Each block's sums, and each join, are rounded to
+/// `P`; that is nothing if `P` is `C`.
 ///
-/// - `blocks`: the blocks of one node of the tree, from left to right
-/// - `features`: the columns k of dw that are wanted
-/// - `dw`: n_l × features, each row contiguous; overwritten
+/// - `units`: n_l
+/// - `strips`: those of one node of the tree, from left to right
+/// - `row_tiles`: the features k that are wanted, in tiles of 8
 /// - `scratch`: reused between calls
 ///
 /// # Panics
 ///
 /// If the lengths do not fit, or the joins do not leave exactly one sum.
-pub fn outer<E: Element, T: Real>(
-    blocks: &[BlockFactors<'_, E, T>],
-    features: Range<usize>,
-    mut dw: ArrayViewMut2<'_, T>,
-    scratch: &mut OuterScratch<T>,
-) {
-    assert_eq!(dw.ncols(), features.len(), "dw has a column for every wanted feature");
-    let rows = dw.rows_mut().into_iter();
-    let mut rows: Vec<_> = rows
-        .map(|row| row.into_slice().expect("a row of dw is contiguous"))
-        .collect();
-    let units = rows.len();
-    for start in features.clone().step_by(TILE) {
-        let wanted = start..features.end.min(start + TILE);
-        dispatch::<T, _>(FillSlab {
-            blocks,
-            features: wanted.clone(),
-            slab: &mut scratch.slab,
-        });
-        dispatch::<T, _>(TileSums { blocks, units, scratch });
-        let columns = wanted.start - features.start..wanted.end - features.start;
-        for (row, sums) in rows.iter_mut().zip(scratch.sums[0].chunks_exact(TILE)) {
-            row[columns.clone()].copy_from_slice(&sums[..columns.len()]);
+pub fn outer<'a, E, C, P, X>(
+    set: InstructionSet,
+    units: usize,
+    strips: impl Iterator<Item = Strip<'a, X, C>>,
+    row_tiles: Range<usize>,
+    scratch: &mut OuterScratch<E::Near<C>, C>,
+) -> OuterSums<'_, C>
+where
+    E: Element,
+    C: Real,
+    P: Real,
+    X: TileColumns<E> + 'a,
+{
+    let reach = C::reach(set);
+    let narrow = size_of::<P>() < size_of::<C>();
+    let width = reach.tiles * TILE;
+    let OuterScratch { slab, stack, levels } = scratch;
+    let mut height = 0;
+    for strip in strips {
+        if levels.len() == height {
+            levels.push(Vec::new());
         }
+        let level = &mut levels[height];
+        level.resize(row_tiles.len().div_ceil(reach.tiles) * units * width, C::ZERO);
+        let columns = strip.inputs.count();
+        let depth = strip.blocks.len().next_power_of_two().trailing_zeros() as usize + 1;
+        stack.resize(depth.max(2) * reach.units * width, C::ZERO);
+        for (first, level) in row_tiles
+            .clone()
+            .step_by(reach.tiles)
+            .zip(level.chunks_exact_mut(units * width))
+        {
+            slab.resize(reach.tiles * columns, bytemuck::Zeroable::zeroed());
+            let last = row_tiles.end - 1;
+            set.run(FillSlab {
+                inputs: &strip.inputs,
+                first,
+                last,
+                slab,
+                element: PhantomData::<(E, C)>,
+            });
+            for (unit, count) in groups(units, reach.units) {
+                let sums = StripSums {
+                    slab,
+                    columns,
+                    blocks: strip.blocks,
+                    dz: &strip.dz[columns * TILE * unit..][..columns * TILE * count],
+                    units: count,
+                    stack,
+                    sums: &mut level[unit * width..][..count * width],
+                };
+                E::Near::<C>::sum_strip(set, sums, narrow);
+            }
+        }
+        height += 1;
+        for _ in 0..strip.joins {
+            height -= 1;
+            let (below, top) = levels.split_at_mut(height);
+            set.run(Join {
+                left: &mut below[height - 1],
+                right: &top[0],
+                rounded: PhantomData::<P>,
+            });
+        }
+    }
+    assert_eq!(height, 1, "the strips of one node join to one sum");
+    OuterSums {
+        numbers: &levels[0],
+        units,
+        width,
     }
 }
 
-/// Converts up to eight features of all columns of all blocks. Lanes beyond the wanted features keep what was there; what
-/// is computed from them is never used.
-struct FillSlab<'a, 'b, E, T> {
-    blocks: &'a [BlockFactors<'b, E, T>],
-    features: Range<usize>,
-    slab: &'a mut Vec<T>,
+/// left ← left + right, rounded to `P`.
+pub(crate) struct Join<'a, C, P> {
+    pub(crate) left: &'a mut [C],
+    pub(crate) right: &'a [C],
+    pub(crate) rounded: PhantomData<P>,
 }
 
-impl<E: Element, T: Real> WithSimd for FillSlab<'_, '_, E, T> {
+impl<C: Real, P: Real> WithSimd for Join<'_, C, P> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        let columns: usize = self.blocks.iter().map(|block| block.columns).sum();
-        self.slab.resize(columns * TILE, T::ZERO);
-        let mut slab = self.slab.as_mut_slice();
-        for block in self.blocks {
-            let (own, others) = slab.split_at_mut(block.columns * TILE);
-            slab = others;
-            // Columns that only fill the last tile up are left out: even +0 added to −0 would change a bit.
-            for (tile, columns) in own.chunks_mut(TILE * TILE).enumerate() {
-                let numbers = block.inputs.of(tile, self.features.clone());
-                match (
-                    <&[E; TILE * TILE]>::try_from(numbers),
-                    <&mut [T; TILE * TILE]>::try_from(&mut *columns),
-                ) {
-                    (Ok(numbers), Ok(columns)) => transpose(numbers, columns),
-                    _ => {
-                        for (j, column) in columns.chunks_exact_mut(TILE).enumerate() {
-                            for (to, from) in column.iter_mut().zip(numbers.iter().skip(j).step_by(TILE)) {
-                                *to = from.to_real();
-                            }
-                        }
-                    }
-                }
-            }
+        for (left, &right) in self.left.iter_mut().zip(self.right) {
+            *left = rounded_to::<C, P>(*left + right);
         }
     }
 }
 
-/// From 8 features × 8 columns to 8 columns × 8 features, converted.
+/// The nearest number of type `P`, ties to even.
 #[inline(always)]
-fn transpose<E: Element, T: Real>(numbers: &[E; TILE * TILE], columns: &mut [T; TILE * TILE]) {
-    let mut turned = [numbers[0]; TILE * TILE];
-    for j in 0..TILE {
-        for k in 0..TILE {
-            turned[j * TILE + k] = numbers[k * TILE + j];
-        }
-    }
-    for (to, from) in columns.iter_mut().zip(&turned) {
-        *to = from.to_real();
-    }
+pub(crate) fn rounded_to<C: Real, P: Real>(number: C) -> C {
+    number.to_real::<P>().to_real()
 }
 
-/// The sums of all blocks for the features in the slab, joined.
-struct TileSums<'a, 'b, E, T> {
-    blocks: &'a [BlockFactors<'b, E, T>],
-    units: usize,
-    scratch: &'a mut OuterScratch<T>,
+/// Transposes row tiles of a strip's inputs, so that columns become rows.
+struct FillSlab<'a, X, E, C, N> {
+    inputs: &'a X,
+    /// The first row tile, and the last one that there is: at the end it may be filled in twice.
+    first: usize,
+    last: usize,
+    slab: &'a mut [Tile<N>],
+    element: PhantomData<(E, C)>,
 }
 
-impl<E: Element, T: Real> WithSimd for TileSums<'_, '_, E, T> {
+impl<X: TileColumns<E>, E: Element, C: Real> WithSimd for FillSlab<'_, X, E, C, E::Near<C>> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let OuterScratch { slab, sums } = self.scratch;
-        let mut slab = slab.as_slice();
-        let mut height = 0;
-        for block in self.blocks {
-            let (inputs, others) = slab.split_at(block.columns * TILE);
-            slab = others;
-            if sums.len() == height {
-                sums.push(Vec::new());
-            }
-            sums[height].resize(self.units * TILE, T::ZERO);
-            all_units(simd, inputs, block.dz, self.units, &mut sums[height], Start::Zero);
-            height += 1;
-            for _ in 0..block.joins {
-                height -= 1;
-                let (below, top) = sums.split_at_mut(height);
-                let lefts = T::vectors_mut::<S>(&mut below[height - 1]);
-                for (left, &right) in lefts.iter_mut().zip(T::vectors::<S>(&top[0])) {
-                    *left = T::added(simd, *left, right);
+        for (row_tile, slab) in (self.first..).zip(self.slab.chunks_exact_mut(self.inputs.count())) {
+            for (column, to) in slab.iter_mut().enumerate() {
+                let tile = self.inputs.column(column).tile(row_tile.min(self.last));
+                let mut near = *to;
+                for i in 0..tile.len() {
+                    near[i] = tile[i].near::<C>();
                 }
+                *to = E::Near::<C>::transposed(simd, &near);
             }
         }
+    }
+}
+
+/// The sums over a strip of some units × the features in the slab.
+pub struct StripSums<'a, N, C> {
+    slab: &'a [Tile<N>],
+    /// Column tiles of the strip.
+    columns: usize,
+    blocks: &'a [Block],
+    /// Column after column, for each the units.
+    dz: &'a [C],
+    units: usize,
+    stack: &'a mut [C],
+    sums: &'a mut [C],
+}
+
+/// [`StripSums`], each block's and each join rounded to `P`.
+pub(super) struct Rounded<'a, N, C, P> {
+    sums: StripSums<'a, N, C>,
+    to: PhantomData<P>,
+}
+
+impl<'a, N, C, P> Rounded<'a, N, C, P> {
+    pub(super) fn new(sums: StripSums<'a, N, C>) -> Self {
+        Self { sums, to: PhantomData }
+    }
+}
+
+impl<N: Element, C: Real, P: Real> WithSimd for Rounded<'_, N, C, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        with_units::<S, C>(simd, self.sums.units, self);
+    }
+}
+
+impl<N: Element, C: Real, P: Real> Units<C> for Rounded<'_, N, C, P> {
+    #[inline(always)]
+    fn run<S: Simd, const U: usize, const T: usize, const V: usize>(self, simd: S) {
+        let StripSums {
+            slab,
+            columns,
+            blocks,
+            dz,
+            stack,
+            sums: result,
+            ..
+        } = self.sums;
+        let stack = C::vectors_mut::<S>(stack);
+        let result = C::vectors_mut::<S>(result);
+        let mut height = 0;
+        for (index, block) in blocks.iter().enumerate() {
+            let mut sums = [[C::splat(simd, C::ZERO); V]; U];
+            for (done, column) in block.tiles.clone().enumerate() {
+                let mut tiles = [&slab[column]; T];
+                for t in 1..T {
+                    tiles[t] = &slab[t * columns + column];
+                }
+                let dz = &dz[column * TILE * U..][..TILE * U];
+                // Columns that only fill the last tile up are left out: even +0 added to −0 would change a bit.
+                let count = block.columns - done * TILE;
+                if count >= TILE {
+                    multiply_rows(simd, &mut sums, &tiles, TILE, |k, u| dz[k * U + u]);
+                } else {
+                    multiply_rows(simd, &mut sums, &tiles, count, |k, u| dz[k * U + u]);
+                }
+            }
+            round::<S, C, P, U, T, V>(simd, &mut sums);
+            for _ in 0..block.joins {
+                height -= 1;
+                let left = &stack[height * U * V..][..U * V];
+                for u in 0..U {
+                    for v in 0..V {
+                        sums[u][v] = C::added(simd, left[u * V + v], sums[u][v]);
+                    }
+                }
+                round::<S, C, P, U, T, V>(simd, &mut sums);
+            }
+            let to = if index + 1 == blocks.len() {
+                &mut result[..U * V]
+            } else {
+                &mut stack[height * U * V..][..U * V]
+            };
+            for u in 0..U {
+                for v in 0..V {
+                    to[u * V + v] = sums[u][v];
+                }
+            }
+            height += 1;
+        }
         assert_eq!(height, 1, "the blocks of one node join to one sum");
+    }
+}
+
+/// Every number rounded to `P`, if that is narrower than `C`.
+#[inline(always)]
+fn round<S: Simd, C: Real, P: Real, const U: usize, const T: usize, const V: usize>(
+    simd: S,
+    sums: &mut [[C::Vector<S>; V]; U],
+) {
+    if const { size_of::<P>() == size_of::<C>() } {
+        return;
+    }
+    for u in 0..U {
+        let mut numbers = rows::<S, C, T, V>(&sums[u]);
+        for t in 0..T {
+            for j in 0..TILE {
+                numbers[t][j] = rounded_to::<C, P>(numbers[t][j]);
+            }
+        }
+        sums[u] = vectors(simd, &numbers);
     }
 }

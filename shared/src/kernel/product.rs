@@ -1,120 +1,99 @@
 //! Matrix products whose every element is a chain over the inner dimension: `z = w a` and `da = wᵀ dz`.
 
+use std::any::TypeId;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::{dispatch, lanes, vectors_per_tile};
+use super::micro::{Units, groups, multiply_rows, rows, vectors, with_units};
+use super::tiles::{Tile, TileColumn, TileColumns, Tiles};
+use super::{InstructionSet, Operand};
 use crate::Real;
 use crate::element::Element;
-use crate::tree::{TILE, Tree};
+use crate::tree::{LeafRange, TILE, Tree};
 
-/// Inner features that are converted and multiplied at a time: 128 × 8 f64 are 8 KiB of L1 cache.
-const STEP: usize = 128;
+/// Row tiles of x that are multiplied at a time: 16, so that the weights of a group of units, 128 × 12 f64, stay in the
+/// L1 cache while all columns pass.
+const STEP: usize = 16;
 
-/// Column tiles that pass one panel of weights before the next panel is read: 256 columns.
-const GROUP: usize = 32;
-
-/// Columns in tiles: tile after tile of 8 columns, in each tile feature after feature, for each feature the tile's 8
-/// numbers. The last tile is filled up with zeros; what is computed from them is never used.
+/// A matrix of weights as it stands in the parameters: w_l, n_l × n_{l-1} row by row.
 #[derive(Clone, Copy, Debug)]
-pub struct Tiles<'a, E> {
-    /// The inner dimension: features (or units) of each column.
-    pub features: usize,
-    /// tiles × features × 8 numbers.
-    pub numbers: &'a [E],
+pub enum Weights<'a, C> {
+    /// For z = w a: the units of the result are the rows of w.
+    Forward(&'a [C]),
+    /// For da = wᵀ dz: the units of the result are the columns of w.
+    Backward(&'a [C]),
 }
 
-impl<E> Tiles<'_, E> {
-    /// How many tiles there are.
-    pub fn count(&self) -> usize {
-        self.numbers.len() / (self.features * TILE)
-    }
-
-    /// The tiles from left to right, features × 8 numbers each.
-    pub fn each(&self) -> impl Iterator<Item = &[E]> {
-        self.numbers.chunks_exact(self.features * TILE)
-    }
-
-    /// Numbers `features` of tile `tile`.
-    #[inline(always)]
-    pub(super) fn of(&self, tile: usize, features: Range<usize>) -> &[E] {
-        let start = tile * self.features * TILE;
-        &self.numbers[start + features.start * TILE..start + features.end * TILE]
-    }
+/// Memory that [`product`] needs besides its arguments, kept between calls.
+#[derive(Clone, Debug, Default)]
+pub struct ProductScratch<C> {
+    /// The weights of a group of units for some row tiles: for each row tile, for each unit, 8 numbers.
+    packed: Vec<C>,
+    /// Row tiles of x, converted, if its numbers are not converted as they are read.
+    converted: Vec<Tile<C>>,
+    /// The stack of panels' sums that wait for their sibling; level 0 is the output itself.
+    waiting: Vec<Vec<Tile<C>>>,
 }
 
-/// out = wᵀ x: for output unit o and column j, Σ_k w[k, o] x[k, j], in each panel of `panels` a chain of fused
-/// multiply-adds over ascending k from +0, the panels' sums joined along the tree.
+/// out = w x: for unit u and column j, Σ_k w[u, k] x[k, j] over the panels of `node`: in each panel a chain of fused
+/// multiply-adds over ascending k from +0, the panels' sums joined along the tree. (With [`Weights::Backward`]
+/// w[k, u] in place of w[u, k].)
 ///
-/// - `w`: inner × outer, row by row
-/// - `x`: the tiles of the columns, inner × 8 numbers each (see [`Tiles`])
-/// - `panels`: the tree over the inner dimension
-/// - `out`: outer units × columns in tiles, as `x`; overwritten
+/// - `weights`: `units` × inner or inner × `units`
+/// - `panels`: the tree over the inner dimension; `node`: one of its nodes
+/// - `x`: inner × columns
+/// - `out`: `units` × columns in tiles, ⌈units / 8⌉ × x's column tiles; overwritten
 /// - `scratch`: reused between calls
 ///
 /// # Panics
 ///
 /// If the lengths do not fit.
-pub fn product<E: Element, T: Real>(
-    w: &[T],
-    x: &[&[E]],
-    panels: &Tree,
-    out: &mut [T],
-    scratch: &mut ProductScratch<T>,
+pub fn product<E: Element, C: Real>(
+    set: InstructionSet,
+    (weights, units): (Weights<'_, C>, usize),
+    (panels, node): (&Tree, LeafRange),
+    x: &impl TileColumns<E>,
+    out: &mut [Tile<C>],
+    scratch: &mut ProductScratch<C>,
 ) {
-    let inner = panels.items();
-    let outer = w.len() / inner;
-    assert_eq!(w.len(), inner * outer, "w has the tree's inner dimension");
-    assert!(
-        x.iter().all(|tile| tile.len() == inner * TILE),
-        "x has the tree's inner dimension"
+    assert_eq!(
+        out.len(),
+        units.div_ceil(TILE) * x.count(),
+        "out has a tile for each of x"
     );
-    assert_eq!(out.len(), x.len() * outer * TILE, "out has a tile for each of x");
-    for (x, out) in x.chunks(GROUP).zip(out.chunks_mut(GROUP * outer * TILE)) {
-        product_of_group(w, outer, x, panels, out, scratch);
-    }
-}
-
-/// Memory that [`product`] needs besides its arguments, kept between calls.
-#[derive(Clone, Debug, Default)]
-pub struct ProductScratch<T> {
-    /// STEP × 8 inputs, converted.
-    converted: Vec<T>,
-    /// The stack of panels' sums that wait for their sibling; level 0 is the output itself.
-    waiting: Vec<Vec<T>>,
-}
-
-fn product_of_group<E: Element, T: Real>(
-    w: &[T],
-    outer: usize,
-    x: &[&[E]],
-    panels: &Tree,
-    out: &mut [T],
-    scratch: &mut ProductScratch<T>,
-) {
-    let ProductScratch { converted, waiting } = scratch;
-    converted.resize(STEP * TILE, T::ZERO);
+    let ProductScratch {
+        packed,
+        converted,
+        waiting,
+    } = scratch;
     let depth = panels.stack_depth();
     if waiting.len() < depth - 1 {
         waiting.resize_with(depth - 1, Vec::new);
     }
     let mut height = 0_usize;
-    for (panel, joins) in panels.fold_steps(panels.root()) {
+    for (panel, joins) in panels.fold_steps(node) {
         let sums = match height.checked_sub(1) {
             None => &mut *out,
             Some(level) => {
-                waiting[level].resize(out.len(), T::ZERO);
+                waiting[level].resize(out.len(), [C::ZERO; TILE * TILE]);
                 &mut waiting[level][..out.len()]
             }
         };
-        sums.fill(T::ZERO);
-        panel_product(w, outer, x, panels.leaf(panel), sums, converted);
+        sums.fill([C::ZERO; TILE * TILE]);
+        let of_panel = PanelProduct {
+            set,
+            weights,
+            units,
+            inner: panels.items(),
+        };
+        of_panel.add(panels.leaf(panel), x, sums, (&mut *packed, &mut *converted));
         height += 1;
         for _ in 0..joins {
             height -= 1;
             let (below, top) = waiting.split_at_mut(height - 1);
-            // Buffers may be longer than this group's output; `join` stops at the shorter.
+            // Buffers may be longer than this output; `join` stops at the shorter.
             match below.last_mut() {
                 None => join(out, &top[0]),
                 Some(left) => join(left, &top[0]),
@@ -124,150 +103,245 @@ fn product_of_group<E: Element, T: Real>(
 }
 
 /// left ← left + right.
-fn join<T: Real>(left: &mut [T], right: &[T]) {
-    for (left, &right) in left.iter_mut().zip(right) {
+pub(crate) fn join<C: Real>(left: &mut [Tile<C>], right: &[Tile<C>]) {
+    for (left, &right) in left.as_flattened_mut().iter_mut().zip(right.as_flattened()) {
         *left = *left + right;
     }
 }
 
-/// One panel's part of a [`product`], added to `out` by fused multiply-adds.
-fn panel_product<E: Element, T: Real>(
-    w: &[T],
-    outer: usize,
-    x: &[&[E]],
-    panel: Range<usize>,
-    out: &mut [T],
-    converted: &mut [T],
-) {
-    for start in panel.clone().step_by(STEP) {
-        let step = start..panel.end.min(start + STEP);
-        let w = &w[step.start * outer..step.end * outer];
-        let converted = &mut converted[..step.len() * TILE];
-        for (x, out) in x.iter().zip(out.chunks_exact_mut(outer * TILE)) {
-            dispatch::<T, _>(Convert {
-                from: &x[step.start * TILE..step.end * TILE],
-                to: converted,
-            });
-            dispatch::<T, _>(TileProduct {
-                w,
-                outer,
-                x: converted,
+/// What the products of all panels have in common.
+#[derive(Clone, Copy)]
+struct PanelProduct<'a, C> {
+    set: InstructionSet,
+    weights: Weights<'a, C>,
+    units: usize,
+    inner: usize,
+}
+
+impl<C: Real> PanelProduct<'_, C> {
+    /// One panel's part of a [`product`], added to `out`.
+    fn add<E: Element>(
+        &self,
+        panel: Range<usize>,
+        x: &impl TileColumns<E>,
+        out: &mut [Tile<C>],
+        (packed, converted): (&mut Vec<C>, &mut Vec<Tile<C>>),
+    ) {
+        for start in panel.clone().step_by(STEP * TILE) {
+            let step = start..panel.end.min(start + STEP * TILE);
+            if is_near::<E, C>() {
+                self.add_step::<E::Near<C>>(
+                    step,
+                    0,
+                    &AsNear {
+                        columns: x,
+                        element: PhantomData::<E>,
+                    },
+                    out,
+                    packed,
+                );
+            } else {
+                let row_tiles = step.start / TILE..step.end.div_ceil(TILE);
+                converted.resize(row_tiles.len() * x.count(), [C::ZERO; TILE * TILE]);
+                self.set.run(Convert {
+                    x,
+                    first: row_tiles.start,
+                    to: &mut *converted,
+                    element: PhantomData::<E>,
+                });
+                let near = Tiles {
+                    tiles: &converted[..],
+                    stride: x.count(),
+                };
+                self.add_step::<C>(step, row_tiles.start, &near, out, packed);
+            }
+        }
+    }
+
+    /// Some rows of x, of which row tile `first` is the first that there is in memory.
+    fn add_step<N: Operand<C>>(
+        &self,
+        step: Range<usize>,
+        first: usize,
+        x: &dyn TileColumns<N>,
+        out: &mut [Tile<C>],
+        packed: &mut Vec<C>,
+    ) {
+        let reach = C::reach(self.set);
+        for (unit, units) in groups(self.units, reach.units) {
+            self.pack(step.clone(), unit..unit + units, packed);
+            let first = step.start / TILE - first;
+            let inner = step.len();
+            let step = Step {
+                packed,
+                unit,
+                units,
+                first,
+                inner,
+                x,
                 out,
-            });
+            };
+            N::add_product(self.set, step);
+        }
+    }
+
+    /// The weights of some units for some of the inner dimension, as [`Step`] reads them.
+    fn pack(&self, step: Range<usize>, units: Range<usize>, packed: &mut Vec<C>) {
+        packed.resize(step.len().div_ceil(TILE) * units.len() * TILE, C::ZERO);
+        match self.weights {
+            Weights::Forward(w) => {
+                for (u, unit) in units.clone().enumerate() {
+                    let row = &w[unit * self.inner..][step.clone()];
+                    for (row_tile, from) in row.chunks(TILE).enumerate() {
+                        let to = &mut packed[(row_tile * units.len() + u) * TILE..][..TILE];
+                        // A whole tile has a length that the compiler knows.
+                        match (<&mut [C; TILE]>::try_from(&mut *to), <&[C; TILE]>::try_from(from)) {
+                            (Ok(to), Ok(from)) => *to = *from,
+                            _ => to[..from.len()].copy_from_slice(from),
+                        }
+                    }
+                }
+            }
+            Weights::Backward(w) => {
+                for (k, row) in step.zip(0_usize..) {
+                    let from = &w[k * self.units..][units.clone()];
+                    let to = packed[row / TILE * units.len() * TILE..]
+                        .iter_mut()
+                        .skip(row % TILE)
+                        .step_by(TILE);
+                    to.zip(from).for_each(|(to, &from)| *to = from);
+                }
+            }
         }
     }
 }
 
-/// to ← from, in the run's precision.
-struct Convert<'a, E, T> {
-    from: &'a [E],
-    to: &'a mut [T],
+/// Whether numbers of type `E` are converted to `C` as they are read, or need not be.
+fn is_near<E: Element, C: Real>() -> bool {
+    TypeId::of::<E>() == TypeId::of::<E::Near<C>>()
 }
 
-impl<E: Element, T: Real> WithSimd for Convert<'_, E, T> {
+/// Columns whose numbers are of the type that the kernels read, and now have that type for the compiler too.
+struct AsNear<'a, X, E> {
+    columns: &'a X,
+    element: PhantomData<E>,
+}
+
+impl<X: TileColumns<E>, E: Element, N: Element> TileColumns<N> for AsNear<'_, X, E> {
+    fn count(&self) -> usize {
+        self.columns.count()
+    }
+
+    #[inline(always)]
+    fn column(&self, index: usize) -> TileColumn<'_, N> {
+        let TileColumn { tiles, stride } = self.columns.column(index);
+        TileColumn {
+            tiles: bytemuck::cast_slice(tiles),
+            stride,
+        }
+    }
+}
+
+/// Converts row tiles of x from `first` on.
+struct Convert<'a, X, E, C> {
+    x: &'a X,
+    first: usize,
+    to: &'a mut [Tile<C>],
+    element: PhantomData<E>,
+}
+
+impl<X: TileColumns<E>, E: Element, C: Real> WithSimd for Convert<'_, X, E, C> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        for (to, from) in self.to.iter_mut().zip(self.from) {
-            *to = from.to_real();
+        let rows = self.to.chunks_exact_mut(self.x.count());
+        for (row_tile, to) in (self.first..).zip(rows) {
+            for (column, to) in to.iter_mut().enumerate() {
+                let from = self.x.column(column).tile(row_tile);
+                for i in 0..from.len() {
+                    to[i] = from[i].to_real();
+                }
+            }
         }
     }
 }
 
-/// One tile of columns times some features of all units, added to `out`.
-struct TileProduct<'a, T> {
-    w: &'a [T],
-    outer: usize,
-    x: &'a [T],
-    out: &'a mut [T],
+/// Some units times some of the inner dimension, for all columns, added to `out`.
+pub struct Step<'a, C, E> {
+    /// For each row tile, for each unit, 8 weights.
+    packed: &'a [C],
+    /// The first unit.
+    unit: usize,
+    units: usize,
+    /// The first row tile of x, and how many rows from there on.
+    first: usize,
+    inner: usize,
+    /// Which columns these are is asked for too seldom to matter, so one kernel serves all.
+    x: &'a dyn TileColumns<E>,
+    out: &'a mut [Tile<C>],
 }
 
-impl<T: Real> WithSimd for TileProduct<'_, T> {
+impl<C: Real, E: Element> WithSimd for Step<'_, C, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        all_units(simd, self.x, self.w, self.outer, self.out, Start::Sums);
+        with_units::<S, C>(simd, self.units, self);
     }
 }
 
-/// Where a chain of fused multiply-adds begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Start {
-    /// At +0.
-    Zero,
-    /// At the sums that are there.
-    Sums,
-}
-
-/// For every outer unit o and each of 8 lanes, Σ_k w[k, o] x[k] from `start` on.
-///
-/// - `x`: inner × 8 numbers; `w`: inner × outer, row by row; `out`: outer × 8
-///
-/// Cuts the outer units into the fewest groups whose sums fit the registers, all of nearly one size.
-#[inline(always)]
-pub(super) fn all_units<S: Simd, T: Real>(simd: S, x: &[T], w: &[T], outer: usize, out: &mut [T], start: Start) {
-    // Four registers are kept for the inputs and the weight.
-    let most = ((S::REGISTER_COUNT.max(5) - 4) / vectors_per_tile::<S, T>()).clamp(1, MOST_UNITS);
-    let mut groups = outer.div_ceil(most);
-    let mut unit = 0;
-    while groups > 0 {
-        let units = (outer - unit).div_ceil(groups);
-        let out = &mut out[unit * TILE..(unit + units) * TILE];
-        macro_rules! dispatch_on_units {
-            ($($units:literal)*) => {
-                match (units, lanes::<S, T>()) {
-                    $(
-                        ($units, 8) => units_of::<S, T, $units, 1>(simd, x, w, (outer, unit), out, start),
-                        ($units, 4) => units_of::<S, T, $units, 2>(simd, x, w, (outer, unit), out, start),
-                        ($units, 2) => units_of::<S, T, $units, 4>(simd, x, w, (outer, unit), out, start),
-                        ($units, 1) => units_of::<S, T, $units, 8>(simd, x, w, (outer, unit), out, start),
-                    )*
-                    (units, lanes) => unreachable!("{units} units in vectors of {lanes} lanes"),
-                }
+impl<C: Real, E: Element> Units<C> for Step<'_, C, E> {
+    #[inline(always)]
+    fn run<S: Simd, const U: usize, const T: usize, const N: usize>(self, simd: S) {
+        let count = self.x.count();
+        let first = self.first;
+        let (whole, rest) = (self.inner / TILE, self.inner % TILE);
+        let (packed, _) = self.packed.as_chunks::<TILE>();
+        let mut column = 0;
+        while column < count {
+            // At the end the last column may be computed twice, and stored twice.
+            let mut columns = [self.x.column(column); T];
+            for t in 1..T {
+                columns[t] = self.x.column((column + t).min(count - 1));
+            }
+            let place = |u: usize, t: usize| {
+                let unit = self.unit + u;
+                (unit / TILE * count + (column + t).min(count - 1), unit % TILE)
             };
-        }
-        dispatch_on_units!(1 2 3 4 5 6 7 8 9 10 11 12);
-        unit += units;
-        groups -= 1;
-    }
-}
-
-/// The most units in one group: what `dispatch_on_units!` lists.
-const MOST_UNITS: usize = 12;
-
-/// out[u] ← out[u] + Σ_k w[k, unit + u] x[k] for `U` units and the 8 columns of a tile, which are `V` vectors.
-#[inline(always)]
-fn units_of<S: Simd, T: Real, const U: usize, const V: usize>(
-    simd: S,
-    x: &[T],
-    w: &[T],
-    (outer, unit): (usize, usize),
-    out: &mut [T],
-    start: Start,
-) {
-    let out = T::vectors_mut::<S>(out);
-    let mut sums = [[T::splat(simd, T::ZERO); V]; U];
-    if start == Start::Sums {
-        for u in 0..U {
-            for v in 0..V {
-                sums[u][v] = out[u * V + v];
+            let mut sums = [[C::splat(simd, C::ZERO); N]; U];
+            for u in 0..U {
+                let mut row = [[C::ZERO; TILE]; T];
+                for t in 0..T {
+                    let (tile, unit) = place(u, t);
+                    row[t] = self.out[tile].as_chunks().0[unit];
+                }
+                sums[u] = vectors(simd, &row);
             }
-        }
-    }
-    for (x, w) in T::vectors::<S>(x).chunks_exact(V).zip(w.chunks_exact(outer)) {
-        let w = &w[unit..unit + U];
-        for u in 0..U {
-            let w = T::splat(simd, w[u]);
-            for v in 0..V {
-                sums[u][v] = T::fused(simd, w, x[v], sums[u][v]);
+            for row_tile in 0..whole {
+                let packed = &packed[row_tile * U..][..U];
+                let mut tiles = [columns[0].tile(first + row_tile); T];
+                for t in 1..T {
+                    tiles[t] = columns[t].tile(first + row_tile);
+                }
+                multiply_rows(simd, &mut sums, &tiles, TILE, |k, u| packed[u][k]);
             }
-        }
-    }
-    for u in 0..U {
-        for v in 0..V {
-            out[u * V + v] = sums[u][v];
+            if rest > 0 {
+                let packed = &packed[whole * U..][..U];
+                let mut tiles = [columns[0].tile(first + whole); T];
+                for t in 1..T {
+                    tiles[t] = columns[t].tile(first + whole);
+                }
+                multiply_rows(simd, &mut sums, &tiles, rest, |k, u| packed[u][k]);
+            }
+            for u in 0..U {
+                let row: [[C; TILE]; T] = rows::<S, C, T, N>(&sums[u]);
+                for t in 0..T {
+                    let (tile, unit) = place(u, t);
+                    self.out[tile].as_chunks_mut().0[unit] = row[t];
+                }
+            }
+            column += T;
         }
     }
 }

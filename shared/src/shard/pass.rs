@@ -1,280 +1,258 @@
-//! Forward and backward through a run of blocks, up to every layer's dz.
+//! Forward and backward through the columns of a strip, up to every layer's dz.
 
-use std::ops::Range;
-
-use rayon::prelude::*;
-
-use crate::activation::{Activation, relu, relu_backward, sigmoid};
+use crate::activation::{relu, relu_backward, sigmoid};
 use crate::element::Element;
-use crate::kernel::outer::BlockFactors;
-use crate::kernel::product::{ProductScratch, Tiles, product};
+use crate::kernel::InstructionSet;
+use crate::kernel::outer::{Block, Grouped, rounded_to};
+use crate::kernel::product::{ProductScratch, Weights, join, product};
+use crate::kernel::tiles::{Tile, TileColumns, Tiles};
 use crate::loss::{cross_entropy, cross_entropy_backward};
-use crate::tree::{TILE, Tree};
+use crate::tree::{LeafRange, TILE, Tree};
 use crate::{LayerSizes, Parameters, Real};
 
-use super::blocks::PackedBlock;
-
-/// A network's parameters, laid out for the products of one iteration.
-pub(crate) struct Weights<'a, T> {
-    parameters: &'a Parameters<T>,
-    transposed: &'a Transposed<T>,
+/// What the passes through all strips have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Network<C> {
+    pub(crate) set: InstructionSet,
+    pub(crate) sizes: LayerSizes,
+    /// The factor of x.
+    pub(crate) scale: C,
     /// The tree over n_l, for l = 0 … L.
     panels: Vec<Tree>,
-    /// The factor of x.
-    scale: T,
 }
 
-impl<'a, T: Real> Weights<'a, T> {
-    /// `memory` is where the transposed weights go; what it contains does not matter.
-    pub(crate) fn new(parameters: &'a Parameters<T>, scale: T, memory: &'a mut Transposed<T>) -> Self {
-        let sizes = parameters.sizes();
-        memory.lay_out(parameters);
+impl<C: Real> Network<C> {
+    pub(crate) fn new(set: InstructionSet, sizes: LayerSizes, scale: C) -> Self {
+        let panels = sizes
+            .as_slice()
+            .iter()
+            .map(|&n| Tree::over_inner_dimension(n))
+            .collect();
         Self {
-            parameters,
-            transposed: memory,
-            panels: sizes
-                .as_slice()
-                .iter()
-                .map(|&n| Tree::over_inner_dimension(n))
-                .collect(),
+            set,
+            sizes,
             scale,
+            panels,
         }
     }
 
-    fn sizes(&self) -> &'a LayerSizes {
-        self.parameters.sizes()
+    /// The tree over the features: the inner dimension of layer 1.
+    pub(crate) fn features(&self) -> &Tree {
+        &self.panels[0]
     }
 
-    /// a_1 … a_{L-1} and the logits z_L of some tiles of x, all in tiles.
-    pub(crate) fn forward<E: Element>(&self, x: &[&[E]], scratch: &mut ProductScratch<T>) -> Forward<T> {
-        let layers = self.sizes().layers();
-        let mut z = self.linear(1, x, self.scale, scratch);
-        let mut activations = Vec::with_capacity(layers - 1);
-        for l in 2..=layers {
-            debug_assert_eq!(Activation::of_layer(l - 1, layers), Activation::Relu);
-            z.iter_mut().for_each(|z| *z = relu(*z));
-            let a = Tiles {
-                features: self.sizes().n(l - 1),
-                numbers: &z,
-            };
-            let next = self.linear(l, &a.each().collect::<Vec<_>>(), T::ONE, scratch);
-            activations.push(z);
-            z = next;
-        }
-        Forward { activations, logits: z }
+    /// The part of w_1 x that the panels of `node` are, in tiles.
+    pub(crate) fn first_product<E: Element>(
+        &self,
+        parameters: &Parameters<C>,
+        node: LeafRange,
+        x: &impl TileColumns<E>,
+        sums: &mut Vec<Tile<C>>,
+        scratch: &mut ProductScratch<C>,
+    ) {
+        let w = Weights::Forward(&parameters.values()[self.sizes.weights(1)]);
+        resize(sums, self.sizes.n(1), x.count());
+        product(
+            self.set,
+            (w, self.sizes.n(1)),
+            (&self.panels[0], node),
+            x,
+            sums,
+            scratch,
+        );
     }
 
-    /// z_l = w_l a_{l-1} · scale + b_l.
-    fn linear<E: Element>(&self, l: usize, a: &[&[E]], scale: T, scratch: &mut ProductScratch<T>) -> Vec<T> {
-        let n = self.sizes().n(l);
-        let mut z = vec![T::ZERO; a.len() * n * TILE];
-        product(&self.transposed.0[l - 1], a, &self.panels[l - 1], &mut z, scratch);
-        let b = self.parameters.b(l);
-        for tile in z.chunks_exact_mut(n * TILE) {
-            for (z, &b) in tile.chunks_exact_mut(TILE).zip(&b) {
-                z.iter_mut().for_each(|z| *z = z.mul_add(scale, b));
+    /// z_l = (w_l a_{l-1}) · scale + b_l, from the finished sums of the product.
+    fn add_biases(&self, parameters: &Parameters<C>, l: usize, z: &mut [Tile<C>]) {
+        let scale = if l == 1 { self.scale } else { C::ONE };
+        let b = &parameters.values()[self.sizes.biases(l)];
+        let columns = z.len() / b.len().div_ceil(TILE);
+        for (row, &b) in b.iter().enumerate() {
+            for tile in &mut z[row / TILE * columns..][..columns] {
+                tile[row % TILE * TILE..][..TILE]
+                    .iter_mut()
+                    .for_each(|z| *z = z.mul_add(scale, b));
             }
         }
-        z
     }
 
-    /// dz_1 … dz_L in tiles, from a_1 … a_{L-1} and dz_L.
-    fn backward(&self, activations: &[Vec<T>], dz_last: Vec<T>, scratch: &mut ProductScratch<T>) -> Vec<Vec<T>> {
-        let mut dz = vec![dz_last];
-        for l in (2..=self.sizes().layers()).rev() {
-            let above = Tiles {
-                features: self.sizes().n(l),
-                numbers: &dz[dz.len() - 1],
-            };
-            let mut below = vec![T::ZERO; above.count() * self.sizes().n(l - 1) * TILE];
-            let w = &self.parameters.values()[self.sizes().weights(l)];
+    /// a_1 … a_{L-1} and z_L, from the finished sums of w_1 x in the first of `a`.
+    pub(crate) fn forward(&self, parameters: &Parameters<C>, a: &mut [Vec<Tile<C>>], scratch: &mut ProductScratch<C>) {
+        self.add_biases(parameters, 1, &mut a[0]);
+        for l in 2..=self.sizes.layers() {
+            let (before, after) = a.split_at_mut(l - 1);
+            let (inputs, z) = (&mut before[l - 2], &mut after[0]);
+            inputs.as_flattened_mut().iter_mut().for_each(|z| *z = relu(*z));
+            let stride = inputs.len() / self.sizes.n(l - 1).div_ceil(TILE);
+            resize(z, self.sizes.n(l), stride);
+            let inputs = Tiles { tiles: inputs, stride };
+            let w = Weights::Forward(&parameters.values()[self.sizes.weights(l)]);
+            let panels = &self.panels[l - 1];
             product(
-                w,
-                &above.each().collect::<Vec<_>>(),
-                &self.panels[l],
-                &mut below,
+                self.set,
+                (w, self.sizes.n(l)),
+                (panels, panels.root()),
+                &inputs,
+                z,
                 scratch,
             );
-            for (da, &a) in below.iter_mut().zip(&activations[l - 2]) {
-                *da = relu_backward(*da, a);
-            }
-            dz.push(below);
-        }
-        dz.reverse();
-        dz
-    }
-}
-
-/// w_lᵀ, n_{l-1} × n_l row by row, for l = 1 … L.
-pub(crate) struct Transposed<T>(Vec<Vec<T>>);
-
-impl<T> Default for Transposed<T> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<T: Real> Transposed<T> {
-    fn lay_out(&mut self, parameters: &Parameters<T>) {
-        let sizes = parameters.sizes();
-        self.0.resize_with(sizes.layers(), Vec::new);
-        for (l, transposed) in (1..).zip(&mut self.0) {
-            let w = &parameters.values()[sizes.weights(l)];
-            transposed.resize(w.len(), T::ZERO);
-            transpose(w, sizes.n(l - 1), sizes.n(l), transposed);
+            self.add_biases(parameters, l, z);
         }
     }
 }
 
-/// From w, n × `inputs`, to wᵀ, in parallel over its rows.
-fn transpose<T: Real>(w: &[T], inputs: usize, n: usize, transposed: &mut [T]) {
-    const TASK_ROWS: usize = 512;
-    /// Rows that stay in the L1 cache while they are written column by column.
-    const NEAR_ROWS: usize = 64;
-    let task = |(task, rows): (usize, &mut [T])| {
-        for (near, rows) in rows.chunks_mut(NEAR_ROWS * n).enumerate() {
-            let first = task * TASK_ROWS + near * NEAR_ROWS;
-            for (i, w) in w.chunks_exact(inputs).enumerate() {
-                for (to, &from) in rows.iter_mut().skip(i).step_by(n).zip(&w[first..]) {
-                    *to = from;
-                }
-            }
-        }
-    };
-    if inputs <= TASK_ROWS {
-        task((0, transposed));
-    } else {
-        transposed.par_chunks_mut(TASK_ROWS * n).enumerate().for_each(task);
-    }
+/// Room for `rows` × 8 `columns` numbers.
+fn resize<C: Real>(tiles: &mut Vec<Tile<C>>, rows: usize, columns: usize) {
+    tiles.resize(rows.div_ceil(TILE) * columns, [C::ZERO; TILE * TILE]);
 }
 
-/// A forward pass over some tiles.
-pub(crate) struct Forward<T> {
-    /// a_1 … a_{L-1} in tiles.
-    pub(crate) activations: Vec<Vec<T>>,
-    /// z_L in tiles.
-    pub(crate) logits: Vec<T>,
+/// What the pass through a strip leaves for the weight gradients, in memory that stays from iteration to iteration.
+#[derive(Clone, Debug)]
+pub(super) struct Pass<C> {
+    /// The sums of w_1 x over a part of the features each; then a_1 is in the first.
+    pub(super) parts: Vec<Vec<Tile<C>>>,
+    /// a_2 … a_{L-1} and z_L. (a_1 has its place here while it is needed.)
+    a: Vec<Vec<Tile<C>>>,
+    /// dz_1 … dz_L, as the weight gradients read them.
+    pub(super) dz: Vec<Vec<C>>,
+    /// For each block db_1 … db_L and the loss, each rounded to what a gradient's numbers are.
+    pub(super) sums: Vec<C>,
+    /// dz of the layer at hand and of the one below.
+    above: Vec<Tile<C>>,
+    below: Vec<Tile<C>>,
 }
 
-/// What the forward and backward passes of a run of blocks leave for the weight gradients.
-pub(super) struct RunPass<T> {
-    sizes: LayerSizes,
-    /// a_1 … a_{L-1} in tiles.
-    activations: Vec<Vec<T>>,
-    /// dz_1 … dz_L, column after column.
-    dz: Vec<Vec<T>>,
-    /// The losses, column after column.
-    losses: Vec<T>,
-    /// The tiles of each block of the run, and its number of columns.
-    blocks: Vec<(Range<usize>, usize)>,
-}
-
-impl<T: Real> RunPass<T> {
-    /// Computes a run of blocks on this thread.
-    pub(super) fn new<E: Element>(weights: &Weights<'_, T>, blocks: &[&PackedBlock<E>]) -> Self {
-        let mut scratch = ProductScratch::default();
-        let sizes = weights.sizes();
-        let tiles: Vec<_> = blocks.iter().flat_map(|block| block.each_tile()).collect();
-        let Forward { activations, logits } = weights.forward(&tiles, &mut scratch);
-        // The columns that fill a last tile up have label 0; nothing is ever summed over them.
-        let y: Vec<T> = blocks
-            .iter()
-            .flat_map(|block| block.padded_labels())
-            .map(|y| T::from_i32(i32::from(y)))
-            .collect();
-        let losses = logits.iter().zip(&y).map(|(&z, &y)| cross_entropy(z, y)).collect();
-        let dz_last = logits
-            .iter()
-            .zip(&y)
-            .map(|(&z, &y)| cross_entropy_backward(sigmoid(z), y))
-            .collect();
-        let dz = weights.backward(&activations, dz_last, &mut scratch);
-        let dz = dz.iter().zip(1..).map(|(dz, l)| by_column(dz, sizes.n(l))).collect();
-        let mut first = 0;
-        let blocks = blocks.iter().map(|block| {
-            let tiles = first..first + block.columns().div_ceil(TILE);
-            first = tiles.end;
-            (tiles, block.columns())
-        });
+impl<C: Real> Pass<C> {
+    pub(super) fn new(layers: usize, parts: usize) -> Self {
         Self {
-            sizes: sizes.clone(),
-            activations,
-            dz,
-            losses,
-            blocks: blocks.collect(),
-        }
-    }
-
-    /// The blocks of the run.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = BlockPass<'_, T>> {
-        self.blocks.iter().map(|(tiles, columns)| BlockPass {
-            run: self,
-            tiles: tiles.clone(),
-            columns: *columns,
-        })
-    }
-}
-
-/// From tiles of `n` units × 8 columns to column after column of `n` units.
-fn by_column<T: Real>(tiles: &[T], n: usize) -> Vec<T> {
-    let mut columns = vec![T::ZERO; tiles.len()];
-    for (tile, columns) in tiles.chunks_exact(n * TILE).zip(columns.chunks_exact_mut(n * TILE)) {
-        for (unit, numbers) in tile.chunks_exact(TILE).enumerate() {
-            for (column, &number) in columns.chunks_exact_mut(n).zip(numbers) {
-                column[unit] = number;
-            }
-        }
-    }
-    columns
-}
-
-/// One block's part of a [`RunPass`].
-pub(super) struct BlockPass<'a, T> {
-    run: &'a RunPass<T>,
-    tiles: Range<usize>,
-    columns: usize,
-}
-
-impl<'a, T: Real> BlockPass<'a, T> {
-    /// Σ over the block's columns of the loss, in ascending order from +0.
-    pub(super) fn loss(&self) -> T {
-        let losses = &self.run.losses[self.tiles.start * TILE..][..self.columns];
-        losses.iter().fold(T::ZERO, |sum, &loss| sum + loss)
-    }
-
-    /// Σ over the block's columns of db_l = dz_l, in ascending order from +0.
-    pub(super) fn db(&self, l: usize) -> Vec<T> {
-        let n = self.run.sizes.n(l);
-        let mut db = vec![T::ZERO; n];
-        for dz in self.dz(l).chunks_exact(n) {
-            for (db, &dz) in db.iter_mut().zip(dz) {
-                *db = *db + dz;
-            }
-        }
-        db
-    }
-
-    /// The factors of dw_l: dz_l and `inputs`, the block's a_{l-1}.
-    pub(super) fn factors<E>(&self, l: usize, joins: usize, inputs: Tiles<'a, E>) -> BlockFactors<'a, E, T> {
-        BlockFactors {
-            columns: self.columns,
-            inputs,
-            dz: self.dz(l),
-            joins,
+            parts: vec![Vec::new(); parts],
+            a: vec![Vec::new(); layers],
+            dz: vec![Vec::new(); layers],
+            sums: Vec::new(),
+            above: Vec::new(),
+            below: Vec::new(),
         }
     }
 
     /// a_l in tiles, for l in 1..L.
-    pub(super) fn activations(&self, l: usize) -> Tiles<'a, T> {
-        let features = self.run.sizes.n(l);
-        let numbers =
-            &self.run.activations[l - 1][self.tiles.start * features * TILE..self.tiles.end * features * TILE];
-        Tiles { features, numbers }
+    pub(super) fn activations(&self, l: usize, columns: usize) -> Tiles<'_, C> {
+        Tiles {
+            tiles: &self.a[l - 1],
+            stride: columns,
+        }
     }
 
-    /// dz_l, column after column.
-    fn dz(&self, l: usize) -> &'a [T] {
-        let n = self.run.sizes.n(l);
-        &self.run.dz[l - 1][self.tiles.start * TILE * n..][..self.columns * n]
+    /// Numbers that a block has in `sums`.
+    pub(super) fn sums_of_block(sizes: &LayerSizes) -> usize {
+        sizes.as_slice()[1..].iter().sum::<usize>() + 1
     }
+
+    /// Goes on from the parts of w_1 x, whose nodes are in `cuts`, to everything else. `G` is what the numbers of a
+    /// gradient are.
+    pub(super) fn complete<'a, G: Real>(
+        &mut self,
+        network: &Network<C>,
+        parameters: &Parameters<C>,
+        cuts: &[LeafRange],
+        blocks: &[Block],
+        labels: impl Iterator<Item = &'a [u8]>,
+        scratch: &mut ProductScratch<C>,
+    ) {
+        let panels = network.features();
+        join_parts(panels, panels.root(), cuts, &mut self.parts);
+        std::mem::swap(&mut self.a[0], &mut self.parts[0]);
+        network.forward(parameters, &mut self.a, scratch);
+        let rows = Self::sums_of_block(&network.sizes);
+        self.sums.clear();
+        self.sums.resize(blocks.len() * rows, C::ZERO);
+        self.loss::<G>(blocks, labels, rows);
+        self.backward::<G>(network, parameters, blocks, scratch);
+    }
+
+    /// dz_L = a_L − y, and each block's sum of the loss.
+    fn loss<'a, G: Real>(&mut self, blocks: &[Block], labels: impl Iterator<Item = &'a [u8]>, rows: usize) {
+        let logits = &self.a[self.a.len() - 1];
+        // What belongs to no column stays 0, and nothing is ever summed over it.
+        self.above.clear();
+        self.above.resize(logits.len(), [C::ZERO; TILE * TILE]);
+        for ((block, labels), sums) in blocks.iter().zip(labels).zip(self.sums.chunks_exact_mut(rows)) {
+            let mut loss = C::ZERO;
+            for (j, &y) in labels.iter().enumerate() {
+                let (tile, column) = (block.tiles.start + j / TILE, j % TILE);
+                let (z, y) = (logits[tile][column], C::from_i32(i32::from(y)));
+                loss = loss + cross_entropy(z, y);
+                self.above[tile][column] = cross_entropy_backward(sigmoid(z), y);
+            }
+            sums[rows - 1] = rounded_to::<C, G>(loss);
+        }
+    }
+
+    /// dz_l and db_l, from L down to 1.
+    fn backward<G: Real>(
+        &mut self,
+        network: &Network<C>,
+        parameters: &Parameters<C>,
+        blocks: &[Block],
+        scratch: &mut ProductScratch<C>,
+    ) {
+        let sizes = &network.sizes;
+        let columns = self.above.len();
+        let grouped = Grouped::new::<C>(network.set);
+        let mut place = Self::sums_of_block(sizes) - 1;
+        for l in (1..=sizes.layers()).rev() {
+            place -= sizes.n(l);
+            grouped.lay_out(&self.above, sizes.n(l), columns, &mut self.dz[l - 1]);
+            self.biases::<G>(sizes, l, blocks, place);
+            if l == 1 {
+                break;
+            }
+            resize(&mut self.below, sizes.n(l - 1), columns);
+            let w = Weights::Backward(&parameters.values()[sizes.weights(l)]);
+            let above = Tiles {
+                tiles: &self.above,
+                stride: columns,
+            };
+            let panels = &network.panels[l];
+            product(
+                network.set,
+                (w, sizes.n(l - 1)),
+                (panels, panels.root()),
+                &above,
+                &mut self.below,
+                scratch,
+            );
+            let a = self.a[l - 2].as_flattened();
+            for (da, &a) in self.below.as_flattened_mut().iter_mut().zip(a) {
+                *da = relu_backward(*da, a);
+            }
+            std::mem::swap(&mut self.above, &mut self.below);
+        }
+    }
+
+    /// Each block's Σ over its columns of db_l = dz_l, in ascending order from +0.
+    fn biases<G: Real>(&mut self, sizes: &LayerSizes, l: usize, blocks: &[Block], place: usize) {
+        let columns = self.above.len() / sizes.n(l).div_ceil(TILE);
+        let rows = Self::sums_of_block(sizes);
+        for (block, sums) in blocks.iter().zip(self.sums.chunks_exact_mut(rows)) {
+            for (unit, db) in sums[place..place + sizes.n(l)].iter_mut().enumerate() {
+                let tiles = &self.above[unit / TILE * columns..][block.tiles.clone()];
+                let dz = tiles.iter().flat_map(|tile| &tile[unit % TILE * TILE..][..TILE]);
+                let sum = dz.take(block.columns).fold(C::ZERO, |sum, &dz| sum + dz);
+                *db = rounded_to::<C, G>(sum);
+            }
+        }
+    }
+}
+
+/// Joins the parts of a product, whose nodes are `cuts`, along the tree, into the first part.
+fn join_parts<C: Real>(panels: &Tree, node: LeafRange, cuts: &[LeafRange], parts: &mut [Vec<Tile<C>>]) {
+    if cuts.len() == 1 {
+        return;
+    }
+    let (left, right) = panels.halves(node).expect("the cuts are nodes of the tree");
+    let middle = cuts.iter().filter(|cut| left.contains(**cut)).count();
+    let (left_parts, right_parts) = parts.split_at_mut(middle);
+    join_parts(panels, left, &cuts[..middle], left_parts);
+    join_parts(panels, right, &cuts[middle..], right_parts);
+    join(&mut left_parts[0], &right_parts[0]);
 }

@@ -260,7 +260,7 @@ async fn health_is_told_to_everybody_and_reflection_to_those_with_the_token() {
 #[test]
 fn a_worker_refuses_work_that_is_too_large_for_it_and_another_one_does_it() {
     let site = Site::new();
-    // 22,001 parameters in f64, four times, beside the 64 MiB of the program: 0.7 MiB too many.
+    // 22,001 parameters in f64, and threads that compute at 2,000 units, beside the 64 MiB of the program: 0.7 MiB too many.
     let training = Training::new(&[2000], 5);
     let mut arguments = training.arguments(&site.path("data.h5"));
     arguments.extend(["--listen", "127.0.0.1:0"].map(str::to_owned));

@@ -82,7 +82,7 @@ impl Problem {
         let mut parameters = vec![encode(values.values().to_vec())];
         let mut costs = Vec::new();
         for _ in 0..size.iterations {
-            costs.extend(train(&mut values, batch, LEARNING_RATE, 1));
+            costs.extend(train::<_, f64>(&mut values, batch, LEARNING_RATE, 1));
             parameters.push(encode(values.values().to_vec()));
         }
         Self {

@@ -5,17 +5,17 @@ use super::*;
 /// What a worker takes before it is a member.
 const BASE: u64 = 64 << 20;
 
-/// 3 parameters four times, and the tree of 3 blocks.
-const OF_THE_RUN: u64 = 4 * 3 * 4 + 45 * 3;
+/// 3 parameters three times, one thread at 384 columns and at 16 features of 8 units, and the tree of 3 blocks.
+const OF_THE_RUN: u64 = 3 * 3 * 4 + 384 * (2 * 8 + 144) * 4 + 26 * 16 * 8 * 4 + 45 * 3;
 
-/// The 12 columns of the blocks 1 and 2.
-const KEPT: u64 = (12 + 7) * (2 * 2 + 1);
+/// The 12 columns of the blocks 1 and 2, of 8 features with those that fill up a tile.
+const KEPT: u64 = (12 + 7) * (8 * 2 + 1);
 
 /// The same while they arrive.
 const ARRIVING: u64 = 3 * KEPT;
 
 /// The sums of both blocks, a node each, and the passes over their 8 and 4 columns.
-const COMPUTED: u64 = 2 * 2 * (3 + 1) * 4 + ((8 + 7) + (4 + 7)) * (3 + 2 + 8) * 4;
+const COMPUTED: u64 = 2 * 2 * (3 + 1) * 4 + ((8 + 7) + (4 + 7)) * 4 * 8 * 4;
 
 fn joining_with(bytes: u64) -> Session {
     let memory = MemoryLimit(bytes);
