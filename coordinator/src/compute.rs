@@ -14,7 +14,7 @@ use std::thread;
 
 use bytes::Bytes;
 use proto::SumChunk;
-use proto::tensor::{Pool, decode};
+use proto::tensor::{Pool, decode_to};
 use rayon::prelude::*;
 use shared::dataset::DatasetError;
 use shared::ids::{Iteration, WorkerId};
@@ -221,8 +221,11 @@ impl<T: Real> Trainer<T> {
             .kept
             .entry((sum.node, worker))
             .or_insert_with(|| self.spare.pop().unwrap_or_default());
-        numbers.reserve(GradientSum::<T>::len_for(self.descent.parameters.sizes()) - numbers.len());
-        numbers.extend(decode::<T>(&sum.chunk.data));
+        // What was there before does not matter: a node counts when all of it has been overwritten.
+        numbers.resize(GradientSum::<T>::len_for(self.descent.parameters.sizes()), T::ZERO);
+        let first = sum.chunk.offset as usize;
+        let count = sum.chunk.data.len() / size_of::<T>();
+        decode_to(&sum.chunk.data, &mut numbers[first..first + count]);
     }
 
     /// As [`Compute::update`], in parallel on rayon's current threads.
@@ -246,7 +249,6 @@ impl<T: Real> Trainer<T> {
         }
         let kept = std::mem::take(&mut self.kept);
         self.spare.extend(sums.into_values().chain(kept.into_values()));
-        self.spare.iter_mut().for_each(Vec::clear);
         Ok(Updated {
             iteration,
             cost: applied.cost.to_f64(),

@@ -13,6 +13,7 @@ use coordinator::train::{TrainError, train};
 use settings::Verbosity;
 use shared::atomic_file::WriteError;
 use shared::dataset::write_demo;
+use shared::kernel::InstructionSet;
 
 /// Tensors come and go in every iteration. This allocator keeps their pages, where the system's returns them to the
 /// kernel each time and has them cleared again.
@@ -21,6 +22,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     settings::end_on_panic();
+    if let Some(Err(error)) = std::env::var_os(InstructionSet::VARIABLE).map(|name| InstructionSet::force(&name)) {
+        return ended(Err(error), |_| None, |_| settings::EXIT_USAGE);
+    }
     match parse(std::env::args_os(), std::env::var_os(security::TOKEN_VARIABLE)) {
         Ok(Command::Train(config)) => run_training(&config),
         Ok(Command::Predict(config)) => {

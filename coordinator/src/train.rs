@@ -15,6 +15,7 @@ use proto::tensor::encode;
 use security::TlsError;
 use settings::StopSignal;
 use shared::dataset::{DatasetError, Role};
+use shared::kernel::InstructionSet;
 use shared::layers::LayerSizesError;
 use shared::predict::accuracy;
 use shared::shard::ShardError;
@@ -208,6 +209,7 @@ where
         .unwrap_or_else(|| BlockColumns::default_for(data.train.m()));
     let tree = Tree::over_batch(data.train.m(), block_columns)?;
     tracing::info!("network {sizes} in {}, {} blocks", config.precision, tree.leaves());
+    tracing::debug!("computing with {}", InstructionSet::chosen());
     let configuration = configuration(config, &data, &sizes, block_columns);
     let Beginning {
         parameters,

@@ -165,7 +165,7 @@ impl Inbox {
         for chunk in &self.chunks {
             let (own, others) = rest.split_at_mut(chunk.len() / self.number_bytes);
             rest = others;
-            own.iter_mut().zip(decode::<E>(chunk)).for_each(|(to, from)| *to = from);
+            decode_to(chunk, own);
         }
     }
 
@@ -215,6 +215,18 @@ pub fn check(chunk: &TensorChunk, arrived: usize, len: usize, number_bytes: usiz
         });
     }
     Ok(end)
+}
+
+/// Copies the numbers of a chunk to `numbers`.
+///
+/// # Panics
+///
+/// If the chunk does not have exactly as many.
+pub fn decode_to<E: Element>(data: &[u8], numbers: &mut [E]) {
+    bytemuck::cast_slice_mut(numbers).copy_from_slice(data);
+    if cfg!(target_endian = "big") {
+        numbers.iter_mut().for_each(|number| *number = number.swap_to_le());
+    }
 }
 
 /// Reads the numbers of a chunk one after the other.

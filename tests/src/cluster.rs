@@ -1,6 +1,7 @@
 //! A coordinator that listens, and the workers that join it by hand.
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use crate::processes::{Finished, Process};
 use crate::programs::Program;
@@ -33,8 +34,14 @@ impl Cluster {
 
     /// Starts a worker that joins, called `name`.
     pub fn start_worker(&mut self, name: &str) {
+        self.start_worker_with(name, |command| command);
+    }
+
+    /// As [`Cluster::start_worker`], with more settings of the command, such as environment variables.
+    pub fn start_worker_with(&mut self, name: &str, settings: impl FnOnce(&mut Command) -> &mut Command) {
         let arguments = ["--connect", &self.address, "--name", name, "--threads", "1"];
-        self.workers.push(Process::start(Program::Worker, &arguments));
+        self.workers
+            .push(Process::start_with(Program::Worker, &arguments, settings));
     }
 
     /// Waits for the end of all.

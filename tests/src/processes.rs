@@ -93,6 +93,7 @@ impl Process {
             .args(arguments)
             .env_remove("RUST_LOG")
             .env_remove("LOCKSTEP_TOKEN")
+            .env_remove("LOCKSTEP_INSTRUCTION_SET")
             .stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = while_nothing_else_starts(|| settings(&mut command).spawn())

@@ -1,6 +1,8 @@
 //! One and the same result, to the last bit, whoever computes it: the oracle in this process, the coordinator alone, or
 //! any fleet.
 
+use shared::kernel::InstructionSet;
+use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
 use tests::oracle::Training;
 use tests::processes::Finished;
@@ -90,6 +92,36 @@ fn more_than_one_panel_of_features_and_chunk_of_parameters_give_the_oracles_bits
         &training,
         &[(0, 2), (1, 2), (2, 2), (3, 1)],
     );
+}
+
+#[test]
+fn workers_of_different_instruction_sets_give_the_oracles_bits() {
+    let folder = Folder::new();
+    for (sample, training) in [
+        (Sample::bytes(209, 48, 8), Training::new(&[13, 4], 12)),
+        (Sample::bytes(209, 48, 9), Training::new(&[13, 4], 12).in_f32()),
+        (Sample::floats(120, 19, 10), Training::new(&[7], 12)),
+    ] {
+        sample.write(&folder.path("data.h5"));
+        let sets = InstructionSet::available();
+        let workers = sets.len().to_string();
+        let mut options = training.arguments(&folder.argument("data.h5"));
+        options.extend(["--workers", &workers].map(str::to_owned));
+        let mut cluster = Cluster::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
+        for set in &sets {
+            let set = set.to_string();
+            cluster.start_worker_with(&set, |command| command.env(InstructionSet::VARIABLE, &set));
+        }
+        let (coordinator, workers) = cluster.finish();
+        assert_eq!(
+            coordinator.expect_code(0).stdout,
+            training.expected_stdout(&sample),
+            "{sets:?}"
+        );
+        workers.into_iter().for_each(|worker| {
+            worker.expect_code(0);
+        });
+    }
 }
 
 #[test]

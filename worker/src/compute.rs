@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use proto::tensor::{Pool, decode};
+use proto::tensor::{Pool, decode_to};
 use proto::{Run, TensorChunk};
 use shared::element::Element;
 use shared::ids::Iteration;
@@ -68,8 +68,9 @@ pub enum Outcome {
 /// Writes a chunk of parameters to its place. The session has checked that it has one.
 pub fn store(chunk: &TensorChunk, parameters: &mut AnyParameters) {
     fn write<T: Real>(chunk: &TensorChunk, values: &mut [T]) {
-        let place = values.iter_mut().skip(chunk.offset as usize);
-        place.zip(decode::<T>(&chunk.data)).for_each(|(to, from)| *to = from);
+        let first = chunk.offset as usize;
+        let numbers = chunk.data.len() / size_of::<T>();
+        decode_to(&chunk.data, &mut values[first..first + numbers]);
     }
     match parameters {
         AnyParameters::F64(parameters) => write(chunk, parameters.values_mut()),

@@ -6,6 +6,7 @@ use std::thread::available_parallelism;
 
 use proto::MAX_NAME_CHARACTERS;
 use settings::Verbosity;
+use shared::kernel::InstructionSet;
 use tracing_subscriber::EnvFilter;
 use worker::config::{Command, WorkConfig, parse};
 use worker::error::WorkError;
@@ -20,6 +21,9 @@ use worker::stop::stop_signal;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(Err(error)) = std::env::var_os(InstructionSet::VARIABLE).map(|name| InstructionSet::force(&name)) {
+        return failed(&error.to_string(), None, settings::EXIT_USAGE);
+    }
     match parse(std::env::args_os(), std::env::var_os(security::TOKEN_VARIABLE)) {
         Ok(Command::Work(config)) => work(config),
         Ok(Command::Completions(shell)) => {

@@ -73,7 +73,7 @@ proptest! {
         let costs = train::<_, f64>(&mut expected, batch, learning_rate, 1);
         prop_assert_eq!(updated.cost, costs[0]);
         prop_assert_eq!(trainer.descent.parameters.digest(), expected.digest());
-        let sent: Vec<f64> = decode(&updated.parameters).collect();
+        let sent: Vec<f64> = proto::tensor::decode(&updated.parameters).collect();
         prop_assert_eq!(sent.as_slice(), expected.values());
         prop_assert!(trainer.kept.is_empty());
     }

@@ -1,5 +1,6 @@
 //! Which vectors the kernels use.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -16,7 +17,7 @@ static CHOSEN: OnceLock<InstructionSet> = OnceLock::new();
 
 /// An instruction set that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("found instruction set `{found}`, expected one that this CPU has: {}", available.join(", "))]
+#[error("{}: found `{found}`, expected an instruction set that this CPU has: {}", InstructionSet::VARIABLE, available.join(", "))]
 pub struct ForceError {
     /// What was asked for.
     pub found: String,
@@ -46,16 +47,18 @@ impl InstructionSet {
         *CHOSEN.get_or_init(|| Self(Arch::new()))
     }
 
-    /// Has this process use the instruction set of that name, unless one was chosen before.
+    /// Has this process use the instruction set of that name, the value of [`InstructionSet::VARIABLE`], unless one was
+    /// chosen before.
     ///
     /// # Errors
     ///
     /// [`ForceError`] if this CPU does not have it, or nothing has that name.
-    pub fn force(name: &str) -> Result<Self, ForceError> {
+    pub fn force(name: &OsStr) -> Result<Self, ForceError> {
+        let name = name.to_string_lossy();
         let available = Self::available();
         let found = available.iter().find(|set| set.to_string() == name);
         let set = found.ok_or_else(|| ForceError {
-            found: name.to_owned(),
+            found: name.clone().into_owned(),
             available: available.iter().map(Self::to_string).collect(),
         })?;
         Ok(*CHOSEN.get_or_init(|| *set))
@@ -90,8 +93,8 @@ mod tests {
 
     #[test]
     fn what_this_cpu_does_not_have_is_refused_with_what_it_has() {
-        let error = InstructionSet::force("mmx").unwrap_err().to_string();
-        assert!(error.starts_with("found instruction set `mmx`"), "{error}");
+        let error = InstructionSet::force("mmx".as_ref()).unwrap_err().to_string();
+        assert!(error.starts_with("LOCKSTEP_INSTRUCTION_SET: found `mmx`"), "{error}");
         assert!(error.ends_with("scalar"), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use tests::data::{Folder, Sample};
 use tests::oracle::Training;
-use tests::processes::Finished;
+use tests::processes::{Finished, Process};
 use tests::programs::Program;
 
 use super::assert_refused;
@@ -138,6 +138,22 @@ fn the_version_and_the_help_go_to_standard_output() {
             }
         }
         assert!(Finished::of(program, &["--help"]).stdout.contains("Examples:"));
+    }
+}
+
+#[test]
+fn an_instruction_set_that_this_cpu_does_not_have() {
+    for program in [Program::Coordinator, Program::Worker] {
+        let run = Process::start_with(program, &["--help"], |command| {
+            command.env("LOCKSTEP_INSTRUCTION_SET", "mmx")
+        });
+        let run = run.finish().expect_code(64);
+        let beginning = "error: LOCKSTEP_INSTRUCTION_SET: found `mmx`, expected an instruction set that this CPU has: ";
+        assert!(
+            run.stderr.starts_with(beginning) && run.stdout.is_empty(),
+            "{}",
+            run.stderr
+        );
     }
 }
 
