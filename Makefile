@@ -5,10 +5,10 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench chaos fuzz clean
+.PHONY: help setup build demo test bench bench-peers chaos fuzz clean
 
 help: ## List the targets
-	@awk -F ' *:.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install into .tools/ what this machine lacks to build and test
 	@scripts/setup
@@ -32,6 +32,9 @@ bench: build ## Measure milliseconds per iteration, memory, and what a slow work
 	@scripts/bench --binaries $(BINARIES)
 	@echo
 	@scripts/bench-throttled --binaries $(BINARIES)
+
+bench-peers: build ## Measure NumPy, PyTorch and PyTorch DDP beside ours; installs them, takes ten minutes
+	@scripts/bench-peers --binaries $(BINARIES)
 
 chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
 	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
