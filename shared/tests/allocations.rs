@@ -1,0 +1,77 @@
+//! An iteration that has been made once allocates nothing when it is made again.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shared::element::Values;
+use shared::shard::GradientOf;
+use shared::threads::lead_pool;
+use shared::update::descend;
+use shared::{BlockColumns, Columns, GradientSum, Initialisation, LayerSizes, Real, Shard, Tree};
+
+/// The system's allocator, which counts what it is asked for.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is done by the system's allocator; counting changes nothing of it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`, and the pointer came from the system's allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `realloc`, and the pointer came from the system's allocator.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What ten iterations allocate after three, of bytes on `threads` threads.
+fn allocations<C: Real, G: Real + GradientOf<C>>(sizes: &[usize], m: usize, threads: usize) -> usize {
+    let sizes = LayerSizes::new(sizes.to_vec()).unwrap();
+    let tree = Tree::over_batch(m, BlockColumns::default_for(m)).unwrap();
+    let numbers = (0..sizes.features() * m).map(|i| (i * 31 % 251) as u8).collect();
+    let x = Columns::new(sizes.features(), Values::U8(numbers)).unwrap();
+    let labels: Vec<u8> = (0..m).map(|j| (j % 2) as u8).collect();
+    let work = move |pool: rayon::ThreadPool| {
+        let root = tree.root();
+        let mut shard = Shard::<C, G>::new(&tree, root, &sizes, &x, &labels, 1.0 / 255.0).unwrap();
+        let mut parameters = Initialisation::He.parameters::<C>(&sizes, 1);
+        let mut sums = [GradientSum::<G>::zeros(sizes.clone())];
+        let mut iterate = || {
+            pool.install(|| shard.node_sums_into(&parameters, &[root], &mut sums));
+            let values = parameters.values_mut();
+            let (count, m) = (values.len(), C::from_i64(m as i64));
+            descend(values, &sums[0].values()[..count], C::ONE, m, C::from_f64(0.01));
+        };
+        (0..3).for_each(|_| iterate());
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        (0..10).for_each(|_| iterate());
+        ALLOCATIONS.load(Ordering::Relaxed) - before
+    };
+    lead_pool("compute", threads, work).unwrap().join().unwrap().unwrap()
+}
+
+/// One test, because tests beside it would allocate too.
+#[test]
+fn an_iteration_allocates_nothing() {
+    for threads in [1, 2, 3] {
+        let cats = [1200, 20, 7, 5, 1];
+        assert_eq!(allocations::<f64, f64>(&cats, 209, threads), 0, "{threads} threads, f64");
+        assert_eq!(allocations::<f32, f32>(&cats, 209, threads), 0, "{threads} threads, f32");
+        assert_eq!(allocations::<f64, f32>(&cats, 209, threads), 0, "{threads} threads, narrow sums");
+        // Several strips, and hidden layers that matter.
+        assert_eq!(allocations::<f64, f64>(&[40, 30, 20, 1], 1500, threads), 0, "{threads} threads, many columns");
+    }
+}
