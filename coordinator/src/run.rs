@@ -162,7 +162,7 @@ pub async fn run(
         actions = engine.handle(event, clock.now());
     };
     progress.finish();
-    let result = shell.end(outcome, engine.roster(), computed, writer);
+    let result = shell.end(outcome, engine.roster(), writer);
     fleet.close().await;
     result
 }

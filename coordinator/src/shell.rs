@@ -7,7 +7,6 @@ use proto::{Dismissal, FromCoordinator, Reason, Run, Welcome};
 use settings::StopSignal;
 use shared::dataset::DatasetError;
 use shared::ids::WorkerId;
-use tokio::sync::mpsc;
 
 use crate::announce::Announcer;
 use crate::checkpoint::{Writer, Written};
@@ -199,30 +198,24 @@ impl Shell<'_> {
 
     /// Tells the workers how the run ended, closes their streams, and gives what was made.
     pub(crate) fn end(
-        mut self,
+        self,
         outcome: Result<Timing, RunError>,
         roster: &Roster,
-        mut computed: mpsc::UnboundedReceiver<Computed>,
         writer: Option<Writer>,
     ) -> Result<Trained, RunError> {
         let timing = outcome.inspect_err(|error| self.dismiss_all(&format!("the run has failed: {error}")))?;
-        if let Some(signal) = self.stopped {
+        let iterations = self.run.iterations;
+        // Asked to stop in its last iteration, a run is complete.
+        let stopped = self.stopped.filter(|_| (self.costs.len() as u64) < iterations);
+        if let Some(signal) = stopped {
             self.dismiss_all(&format!("the user stopped the run ({signal})"));
         }
         let parameters = self.compute.finish();
-        // An update that was ordered before the end may have been made after it.
-        while let Ok(done) = computed.try_recv() {
-            if let Computed::Updated(updated) = done {
-                self.costs.push(updated.cost);
-            }
-        }
         if let Some(writer) = writer
             && let Err(error) = writer.finish(parameters.to_le_bytes().into(), self.costs.clone())
         {
             tracing::warn!("the last checkpoint was not saved: {error}");
         }
-        let iterations = self.run.iterations;
-        let stopped = self.stopped.filter(|_| (self.costs.len() as u64) < iterations);
         if stopped.is_none() {
             let digest = parameters.digest();
             let finished = FromCoordinator::Finished { iterations, digest };

@@ -46,11 +46,6 @@ impl Observed {
         is_child.then_some(Self { handle, arguments })
     }
 
-    /// Whether it has ended.
-    pub fn is_gone(&self) -> bool {
-        self.ends_within(&Timespec::default())
-    }
-
     /// Waits for its end.
     ///
     /// # Panics
@@ -58,12 +53,9 @@ impl Observed {
     /// If [`LIMIT`] passes.
     pub fn wait_until_gone(&self) {
         let limit = Timespec::try_from(LIMIT).expect("the limit is a few minutes");
-        assert!(
-            self.ends_within(&limit),
-            "still there after {} s: {:?}",
-            LIMIT.as_secs(),
-            self.arguments
-        );
+        let mut ends = [PollFd::new(&self.handle, PollFlags::IN)];
+        let ended = poll(&mut ends, Some(&limit)).expect("a process can be polled") > 0;
+        assert!(ended, "still there after {} s: {:?}", LIMIT.as_secs(), self.arguments);
     }
 
     /// Ends it as `kill -9` would.
@@ -73,10 +65,5 @@ impl Observed {
     /// If it has ended already.
     pub fn kill(&self) {
         pidfd_send_signal(&self.handle, Signal::KILL).expect("the process is running");
-    }
-
-    fn ends_within(&self, limit: &Timespec) -> bool {
-        let mut ends = [PollFd::new(&self.handle, PollFlags::IN)];
-        poll(&mut ends, Some(limit)).expect("a process can be polled") > 0
     }
 }

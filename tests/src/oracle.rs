@@ -52,6 +52,13 @@ impl Training {
 
     /// The coordinator's options for this run on the data in `file`, with every cost printed.
     pub fn arguments(&self, file: &str) -> Vec<String> {
+        let mut arguments = self.arguments_but_iterations(file);
+        arguments.extend(["--iterations".to_owned(), self.iterations.to_string()]);
+        arguments
+    }
+
+    /// As [`Training::arguments`], for a run of another length.
+    pub fn arguments_but_iterations(&self, file: &str) -> Vec<String> {
         let sizes: Vec<String> = self.hidden.iter().map(usize::to_string).collect();
         let hidden = if sizes.is_empty() {
             "none".to_owned()
@@ -61,7 +68,6 @@ impl Training {
         let mut arguments: Vec<(&str, String)> = vec![
             ("--train", file.to_owned()),
             ("--hidden", hidden),
-            ("--iterations", self.iterations.to_string()),
             ("--precision", self.precision.to_string()),
             ("--learning-rate", LEARNING_RATE.to_string()),
             ("--seed", SEED.to_string()),

@@ -34,8 +34,8 @@ pub struct Said {
     open_streams: usize,
 }
 
-/// A place between two lines of a process's standard error.
-#[derive(Clone, Copy, Debug)]
+/// A place between two lines of a process's standard error; by default the beginning.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct StderrMark(usize);
 
 #[derive(Debug, Default)]
@@ -149,9 +149,7 @@ impl Process {
     ///
     /// As [`Process::wait_until`].
     pub fn wait_for_stderr(&self, part: &str) -> String {
-        self.wait_until(&format!("say «{part}» on standard error"), |said| {
-            said.stderr.lines().find(|line| line.contains(part)).map(str::to_owned)
-        })
+        self.wait_for_stderr_times(part, 1)
     }
 
     /// As [`Process::wait_for_stderr`], for the `count`-th such line.
@@ -160,12 +158,7 @@ impl Process {
     ///
     /// As [`Process::wait_until`].
     pub fn wait_for_stderr_times(&self, part: &str, count: usize) -> String {
-        assert!(count > 0, "the first line has number 1");
-        let containing = |said: &Said| {
-            let lines = said.stderr.lines().filter(|line| line.contains(part));
-            lines.map(str::to_owned).nth(count - 1)
-        };
-        self.wait_until(&format!("say «{part}» {count} times on standard error"), containing)
+        self.wait_for_stderr_times_since(StderrMark::default(), part, count)
     }
 
     /// How much it has said on standard error, for [`Process::wait_for_stderr_since`].
@@ -179,10 +172,27 @@ impl Process {
     ///
     /// As [`Process::wait_until`].
     pub fn wait_for_stderr_since(&self, mark: StderrMark, part: &str) -> String {
-        self.wait_until(&format!("say «{part}» on standard error from then on"), |said| {
-            let mut lines = said.stderr[mark.0..].lines();
-            lines.find(|line| line.contains(part)).map(str::to_owned)
-        })
+        self.wait_for_stderr_times_since(mark, part, 1)
+    }
+
+    /// As [`Process::wait_for_stderr_since`], for the `count`-th such line.
+    ///
+    /// # Panics
+    ///
+    /// As [`Process::wait_until`].
+    pub fn wait_for_stderr_times_since(&self, mark: StderrMark, part: &str, count: usize) -> String {
+        assert!(count > 0, "the first line has number 1");
+        let mut missing = count;
+        let wanted = format!("say «{part}» {count} times on standard error, from byte {} on", mark.0);
+        self.wait_for_line(
+            &wanted,
+            |said| &said.stderr,
+            mark.0,
+            |line| {
+                missing -= usize::from(line.contains(part));
+                missing == 0
+            },
+        )
     }
 
     /// Waits for a line of standard error that satisfies `condition`, and returns it.
@@ -191,9 +201,26 @@ impl Process {
     ///
     /// As [`Process::wait_until`].
     pub fn wait_for_stderr_line(&self, wanted: &str, condition: impl Fn(&str) -> bool) -> String {
-        self.wait_until(&format!("say {wanted} on standard error"), |said| {
-            said.stderr.lines().find(|line| condition(line)).map(str::to_owned)
-        })
+        self.wait_for_stderr_line_since(StderrMark::default(), wanted, condition)
+    }
+
+    /// As [`Process::wait_for_stderr_line`], for what is said after `mark` was taken.
+    ///
+    /// # Panics
+    ///
+    /// As [`Process::wait_until`].
+    pub fn wait_for_stderr_line_since(
+        &self,
+        mark: StderrMark,
+        wanted: &str,
+        condition: impl Fn(&str) -> bool,
+    ) -> String {
+        self.wait_for_line(
+            &format!("say {wanted} on standard error"),
+            |said| &said.stderr,
+            mark.0,
+            condition,
+        )
     }
 
     /// Waits for a line of standard output that contains `part`.
@@ -202,9 +229,30 @@ impl Process {
     ///
     /// As [`Process::wait_until`].
     pub fn wait_for_stdout(&self, part: &str) {
-        self.wait_until(&format!("print «{part}»"), |said| {
-            said.stdout.lines().any(|line| line.contains(part)).then_some(())
-        });
+        self.wait_for_line(
+            &format!("print «{part}»"),
+            |said| &said.stdout,
+            0,
+            |line| line.contains(part),
+        );
+    }
+
+    /// Waits for a line of a stream, from a byte on, that satisfies `condition`, and returns it. Every line is looked at
+    /// once, so that long waits for what many lines come before do not slow the process down that says them.
+    fn wait_for_line(
+        &self,
+        wanted: &str,
+        stream: fn(&Said) -> &str,
+        from: usize,
+        mut condition: impl FnMut(&str) -> bool,
+    ) -> String {
+        let mut seen = from;
+        self.wait_until(wanted, |said| {
+            let stream = stream(said);
+            let new = &stream[seen..];
+            seen = stream.len();
+            new.lines().find(|line| condition(line)).map(str::to_owned)
+        })
     }
 
     /// What it has said so far.

@@ -3,6 +3,7 @@
 use proto::wire;
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
+use tests::faults::fleet::NEVER;
 use tests::foreign::Foreigner;
 use tests::oracle::Training;
 
@@ -21,7 +22,8 @@ async fn a_worker_that_returns_one_wrong_bit_in_one_iteration_is_found_named_and
     let (sample, training) = (Sample::bytes(64, 9, 31), Training::new(&[3], 6));
     sample.write(&folder.path("data.h5"));
     let mut options = training.arguments(&folder.argument("data.h5"));
-    options.extend(["--workers", "2", "--audit", "1.0"].map(str::to_owned));
+    // The liar gives no signs of life.
+    options.extend(["--workers", "2", "--audit", "1.0", "--worker-timeout", NEVER].map(str::to_owned));
     let mut cluster = Cluster::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
     let liar = Foreigner::join(&cluster.address, "liar", sample.clone()).await;
     cluster.coordinator.wait_for_stderr("1 of 2 workers have joined");
@@ -47,7 +49,7 @@ async fn without_an_audit_nobody_looks_so_the_lie_changes_the_result() {
     let (sample, training) = (Sample::bytes(64, 9, 31), Training::new(&[3], 6));
     sample.write(&folder.path("data.h5"));
     let mut options = training.arguments(&folder.argument("data.h5"));
-    options.extend(["--workers", "1"].map(str::to_owned));
+    options.extend(["--workers", "1", "--worker-timeout", NEVER].map(str::to_owned));
     let cluster = Cluster::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
     let liar = Foreigner::join(&cluster.address, "liar", sample.clone()).await;
     assert_eq!(liar.serve(one_wrong_bit).await.dismissed, None);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use shared::numpy_random::NumpyRandom;
 use tests::cluster::Cluster;
+use tests::faults::subject::{ENDLESS, iterations_in};
 use tests::observed::Observed;
 use tests::processes::{Finished, Process};
 use tests::programs::Program;
@@ -185,10 +186,10 @@ fn any_number_of_workers_gives_the_same_bits() {
 fn killing_a_spawned_worker_every_200_iterations_changes_nothing_and_costs_less_than_a_second() {
     let Some(data) = cat_images() else { return };
     let every_cost = ["--print-every", "1"];
-    let undisturbed = train(&data, 0, &every_cost);
     let mut arguments: Vec<&str> = data.iter().map(String::as_str).collect();
     arguments.extend(every_cost);
-    arguments.extend(["--workers", "4", "--spawn"]);
+    // It goes on until all kills have been made.
+    arguments.extend(["--iterations", ENDLESS, "--workers", "4", "--spawn"]);
     let cluster = Cluster::start(&arguments);
     let cost = |iteration: u64| format!("Cost after iteration {iteration}:");
     let mut random = NumpyRandom::new(7);
@@ -209,6 +210,9 @@ fn killing_a_spawned_worker_every_200_iterations_changes_nothing_and_costs_less_
         median < Duration::from_secs(1),
         "{delays:?} from a kill to two iterations later"
     );
-    let (coordinator, _) = cluster.finish();
-    assert_eq!(Results::parse(&coordinator.expect_code(0).stdout), undisturbed);
+    cluster.coordinator.interrupt();
+    let disturbed = cluster.finish().0.expect_code(130).stdout;
+    let iterations = iterations_in(&disturbed).to_string();
+    let undisturbed = train(&data, 0, &[&every_cost[..], &["--iterations", &iterations]].concat());
+    assert_eq!(Results::parse(&disturbed), undisturbed);
 }

@@ -2,6 +2,8 @@
 
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
+use tests::faults::Subject;
+use tests::faults::subject::Shape;
 use tests::oracle::Training;
 
 /// The sample and the run of this suite.
@@ -78,33 +80,27 @@ fn a_worker_that_leaves_before_training_begins_makes_room_for_another() {
 
 #[test]
 fn a_fifth_worker_joins_the_run_under_way_and_changes_nothing() {
-    let folder = Folder::new();
-    let mut cluster = long_run_of_four(&folder);
+    let subject = Subject::of(Shape {
+        columns: 209,
+        features: 24,
+        hidden: vec![5],
+    });
+    let mut cluster = Cluster::start(&subject.options(&["--workers", "4"]));
     for name in ["a", "b", "c", "d"] {
         cluster.start_worker(name);
     }
     cluster.coordinator.wait_for_stderr("training begins");
     cluster.start_worker("fifth");
-    cluster.workers[4].wait_for_stderr("joined as worker 4");
-    let (coordinator, workers) = cluster.finish();
-    coordinator.expect_code(0);
-    for worker in workers {
-        worker.expect_code(0);
+    for part in ["joined as worker 4", "holds columns "] {
+        cluster.workers[4].wait_for_stderr(part);
     }
-}
-
-/// As [`coordinator_of_four`], for long enough that a fifth worker comes while it trains.
-fn long_run_of_four(folder: &Folder) -> Cluster {
-    subject().0.write(&folder.path("data.h5"));
-    let file = folder.argument("data.h5");
-    Cluster::start(&[
-        "--workers",
-        "4",
-        "--train",
-        &file,
-        "--hidden",
-        "5",
-        "--iterations",
-        "3000",
-    ])
+    let line = cluster.coordinator.wait_for_stderr("(fifth) joined");
+    assert!(line.contains("worker 4 "), "{line}");
+    cluster.coordinator.interrupt();
+    let (coordinator, workers) = cluster.finish();
+    subject.check(&coordinator.expect_code(130).stdout);
+    for worker in workers {
+        let worker = worker.expect_code(2);
+        assert!(worker.stderr.contains("the user stopped the run"), "{}", worker.stderr);
+    }
 }

@@ -13,17 +13,20 @@ use proto::wire::worker_message::Message;
 use shared::element::Values;
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
+use tests::faults::fleet::NEVER;
 use tests::foreign::{Foreigner, Served, Stranger, hello};
 use tests::oracle::Training;
 use tests::processes::Finished;
 use tests::programs::Program;
 
-/// A coordinator of two workers, the first of which has joined.
+/// A coordinator of two workers, the first of which has joined. It waits for what both have to say: clients of these
+/// tests give no signs of life, and a worker of ours would soon repeat what is late.
 fn waiting_for_the_second(folder: &Folder) -> (Cluster, String) {
     let (sample, training) = (Sample::bytes(64, 9, 31), Training::new(&[3], 5));
     sample.write(&folder.path("data.h5"));
     let mut options = training.arguments(&folder.argument("data.h5"));
-    options.extend(["--workers", "2"].map(str::to_owned));
+    let patient = ["--workers", "2", "--even-shards", "--worker-timeout", NEVER];
+    options.extend(patient.map(str::to_owned));
     let mut cluster = Cluster::start(&options.iter().map(String::as_str).collect::<Vec<_>>());
     cluster.start_worker("first");
     cluster.coordinator.wait_for_stderr("1 of 2 workers have joined");

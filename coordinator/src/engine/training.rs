@@ -18,7 +18,7 @@ use super::time::{RunTime, Timing};
 use super::watch::Watch;
 use crate::checkpoint::{Attempt, Outcome};
 
-/// How long an iteration may still take when the user wants to stop.
+/// How long the workers may still take for an iteration when the user wants to stop.
 const LAST_ITERATION: Duration = Duration::from_secs(1);
 
 /// The state of a run.
@@ -33,7 +33,7 @@ pub struct Engine {
     began: Option<RunTime>,
     /// The last attempt to write a checkpoint.
     attempt: Attempt,
-    /// When the run stops at the latest, if the user wants it to.
+    /// How long the workers have for the iteration under way, if the user wants the run to stop.
     stop_by: Option<RunTime>,
     /// Whether a pause was reported, and not yet its end.
     pub(super) paused: bool,
@@ -99,7 +99,13 @@ impl Engine {
             _ => None,
         };
         let watch = self.watch.next_deadline(&self.roster);
-        [phase, self.stop_by].into_iter().flatten().chain([watch]).min()
+        [phase, self.gives_up_at()].into_iter().flatten().chain([watch]).min()
+    }
+
+    /// When the iteration under way is given up because the user wants the run to stop. Never while its update is being
+    /// made: that belongs to the result as soon as it is ordered.
+    fn gives_up_at(&self) -> Option<RunTime> {
+        self.stop_by.filter(|_| !matches!(self.phase, Phase::Update(_)))
     }
 
     /// Takes note of something that happened, and returns what is to be done.
@@ -281,7 +287,7 @@ impl Engine {
     }
 
     fn deadline_passed(&mut self, now: RunTime) -> Vec<Action> {
-        if self.stop_by.is_some_and(|stop_by| now >= stop_by) {
+        if self.gives_up_at().is_some_and(|gives_up_at| now >= gives_up_at) {
             return self.stop(now);
         }
         let mut actions = Vec::new();

@@ -11,6 +11,9 @@ use crate::random::Random;
 /// Between two disturbances, at most so many iterations.
 const PAUSE: u64 = 12;
 
+/// The iterations of a run, which ends by itself.
+const ITERATIONS: &str = "300";
+
 /// A worker that is disturbed until it recovers.
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
@@ -69,7 +72,6 @@ pub fn round(seed: u32) -> String {
         columns: random.between(40, 300) as usize,
         features: random.between(20, 800) as usize,
         hidden: random.one_of(&[vec![], vec![5], vec![24], vec![12, 6]]).clone(),
-        iterations: 300,
     });
     let mut round = Round::begin(&subject, random);
     for _ in 0..round.random.between(4, 12) {
@@ -87,7 +89,12 @@ impl<'a> Round<'a> {
         let count = random.between(1, 4);
         let folder = RunFolder::of(subject, "run");
         let workers = count.to_string();
-        let mut fleet = Fleet::start(subject, &[&folder.begin()[..], &["--workers", &workers]].concat());
+        let options = [
+            &folder.begin()[..],
+            &["--workers", &workers, "--iterations", ITERATIONS],
+        ]
+        .concat();
+        let mut fleet = Fleet::start(subject, &options);
         fleet.brake();
         let mut round = Self {
             subject,
@@ -228,7 +235,11 @@ impl<'a> Round<'a> {
             }
         }
         self.printed.push(self.fleet.kill_coordinator());
-        let options = [&self.folder.resume()[..], &["--workers", "1"]].concat();
+        let options = [
+            &self.folder.resume()[..],
+            &["--workers", "1", "--iterations", ITERATIONS],
+        ]
+        .concat();
         self.fleet.start_another_coordinator(self.subject, &options);
         self.tell("killed the coordinator");
     }

@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use super::{Proxy, Subject};
 use crate::cluster::listening_coordinator;
-use crate::processes::{Finished, Process, Said};
+use crate::processes::{Finished, Process, Said, StderrMark};
 use crate::programs::Program;
 
 /// `--worker-timeout` of these runs: short, so that silence is noticed soon.
 pub const WORKER_TIMEOUT: &str = "500ms";
 
-/// `--give-up-after` of workers that are not to outlive a run by much.
-pub const GIVE_UP_AFTER: &str = "20s";
+/// `--worker-timeout` of runs in which nobody may be taken for lost because of silence, however busy the machine is.
+pub const NEVER: &str = "10m";
 
-/// The latency of a braked fleet: a run of 150 iterations then takes at least 12 seconds.
+/// The latency of a braked fleet: slow enough for a fault to fall into a chosen iteration.
 pub const BRAKE: Duration = Duration::from_millis(40);
+
+/// How many iterations a run must make without the brake after all faults, before it is stopped.
+const AFTERWARDS: u64 = 20;
 
 /// A coordinator and its workers. All end with it.
 #[derive(Debug)]
@@ -39,9 +42,12 @@ pub struct Member {
     pub worker: Process,
     /// Its way to the coordinator.
     pub proxy: Proxy,
-    /// Whether a test has ended it, or does not care.
-    was_ended: bool,
+    /// Whether a test has ended it, or does not care how it ends.
+    is_abandoned: bool,
 }
+
+/// What a worker says when it is a member.
+const JOINED: &str = "joined as worker ";
 
 impl Fleet {
     /// Starts the coordinator of a run on `subject`, with `options` besides.
@@ -97,7 +103,7 @@ impl Fleet {
         self.members.iter().for_each(|member| member.proxy.lead_to(upstream));
     }
 
-    /// Slows the run down by latency, so that what a test waits for comes before its end.
+    /// Slows the run down by latency.
     pub fn brake(&mut self) {
         self.set_latency(BRAKE);
     }
@@ -125,7 +131,7 @@ impl Fleet {
     /// As [`Fleet::join`], through a proxy that was made before.
     pub fn join_through(&mut self, proxy: Proxy, name: &str) {
         proxy.delay(self.latency);
-        self.members.push(Member::start(proxy, name, GIVE_UP_AFTER));
+        self.members.push(Member::start(proxy, name));
     }
 
     /// Waits until the coordinator has printed the cost of `iteration`.
@@ -143,6 +149,7 @@ impl Fleet {
     /// # Panics
     ///
     /// If the coordinator ends before.
+    #[track_caller]
     pub fn wait_for_more_iterations(&self, iterations: u64) {
         assert!(
             self.makes_more_iterations(iterations),
@@ -171,22 +178,31 @@ impl Fleet {
     ///
     /// If it ends before.
     pub fn wait_until_lost(&self, name: &str) -> String {
+        self.wait_until_lost_since(StderrMark::default(), name)
+    }
+
+    /// As [`Fleet::wait_until_lost`], after `mark` was taken.
+    ///
+    /// # Panics
+    ///
+    /// If it ends before.
+    pub fn wait_until_lost_since(&self, mark: StderrMark, name: &str) -> String {
         let named = format!("({name})");
-        self.coordinator
-            .wait_for_stderr_line(&format!("that it lost {name}"), |line| {
-                line.contains("lost worker ") && line.contains(&named)
-            })
+        let wanted = format!("that it lost {name}");
+        self.coordinator.wait_for_stderr_line_since(mark, &wanted, |line| {
+            line.contains("lost worker ") && line.contains(&named)
+        })
     }
 
     /// Ends the worker called `name` as `kill -9` would.
     pub fn kill(&mut self, name: &str) {
         let member = &mut self[name];
-        member.was_ended = true;
+        member.is_abandoned = true;
         member.worker.kill();
     }
 
-    /// Releases the brake, waits for the end of all, and checks that the coordinator printed what an undisturbed run
-    /// prints, and that every worker ended as it should.
+    /// Releases the brake, lets the run go on for a while, stops it, and checks that the coordinator printed what an
+    /// undisturbed run prints, and that every worker ended as it should.
     ///
     /// # Panics
     ///
@@ -194,12 +210,15 @@ impl Fleet {
     #[track_caller]
     pub fn finish(mut self, subject: &Subject) -> Finished {
         self.release_brake();
-        let coordinator = self.finish_in_any_way().expect_code(0);
-        assert_eq!(coordinator.stdout, subject.undisturbed(), "the undisturbed output");
+        self.wait_for_more_iterations(AFTERWARDS);
+        self.coordinator.interrupt();
+        let coordinator = self.finish_all().expect_code(130);
+        subject.check(&coordinator.stdout);
         coordinator
     }
 
-    /// As [`Fleet::finish`] for a run that was resumed after coordinators before had printed `earlier`.
+    /// As [`Fleet::finish`] for a run that ends by itself, and that was resumed after coordinators before had printed
+    /// `earlier`.
     ///
     /// # Panics
     ///
@@ -207,18 +226,14 @@ impl Fleet {
     #[track_caller]
     pub fn finish_resumed(mut self, subject: &Subject, earlier: &[String]) -> Finished {
         self.release_brake();
-        let coordinator = self.finish_in_any_way().expect_code(0);
+        let coordinator = self.finish_all().expect_code(0);
         subject.check_resumed(earlier, &coordinator.stdout);
         coordinator
     }
 
     /// Waits for the end of all, and checks that every worker ended as it should.
-    ///
-    /// # Panics
-    ///
-    /// If one did not.
     #[track_caller]
-    pub fn finish_in_any_way(self) -> Finished {
+    fn finish_all(self) -> Finished {
         let coordinator = self.coordinator.finish();
         for member in self.members {
             member.finish();
@@ -252,25 +267,20 @@ impl IndexMut<&str> for Fleet {
 
 impl Member {
     /// Starts a worker of one thread that connects to `proxy`.
-    pub fn start(proxy: Proxy, name: &str, give_up_after: &str) -> Self {
+    pub fn start(proxy: Proxy, name: &str) -> Self {
         let address = proxy.address().to_string();
-        let arguments = [
-            ["--connect", &address],
-            ["--name", name],
-            ["--threads", "1"],
-            ["--give-up-after", give_up_after],
-        ];
+        let arguments = [["--connect", &address], ["--name", name], ["--threads", "1"]];
         Self {
             name: name.to_owned(),
             worker: Process::start(Program::Worker, arguments.as_flattened()),
             proxy,
-            was_ended: false,
+            is_abandoned: false,
         }
     }
 
     /// How often it has joined.
     pub fn times_joined(&self) -> usize {
-        self.worker.said().stderr.matches("joined as worker ").count()
+        self.worker.said().stderr.matches(JOINED).count()
     }
 
     /// Waits until it has joined for the `times`-th time.
@@ -279,7 +289,7 @@ impl Member {
     ///
     /// If it ends before.
     pub fn wait_until_joined(&self, times: usize) {
-        self.worker.wait_for_stderr_times("joined as worker ", times);
+        self.worker.wait_for_stderr_times(JOINED, times);
     }
 
     /// Waits until it is a member: it has joined, and has not lost the coordinator since.
@@ -289,13 +299,13 @@ impl Member {
     /// If it ends before.
     pub fn wait_until_member(&self) {
         self.worker.wait_until("be a member", |said| {
-            let joined = said.stderr.rfind("joined as worker ");
-            (joined.is_some() && joined > said.stderr.rfind("lost the coordinator")).then_some(())
+            let joined = said.stderr.contains(JOINED);
+            (joined && !is_looking(said)).then_some(())
         });
     }
 
-    /// Waits for its end after the coordinator's, and checks it: told that the run is complete; or, should that have
-    /// come while it was cut off, tired of waiting; or as a test wanted it.
+    /// Waits for its end after the coordinator's, and checks it: told how the run has ended; or, should that have come
+    /// while it was cut off, it looks for the coordinator until it is ended; or as a test wanted it.
     ///
     /// # Panics
     ///
@@ -305,17 +315,25 @@ impl Member {
         let Self {
             name,
             mut worker,
-            was_ended,
+            is_abandoned,
             proxy: _open_until_then,
         } = self;
-        if was_ended {
-            worker.kill();
+        if is_abandoned {
+            return worker.kill();
+        }
+        let was_cut_off = worker.wait_until("end, or look for the coordinator", |said| {
+            (said.is_over() || is_looking(said)).then(|| !said.is_over())
+        });
+        if was_cut_off {
+            worker.terminate();
         }
         let ended = worker.finish();
-        let was_cut_off = matches!(ended.code, Some(1 | 2)) && ended.stderr.contains("lost the coordinator");
+        let told = |code, what| ended.code == Some(code) && ended.stderr.contains(what);
         assert!(
-            was_ended || ended.code == Some(0) || was_cut_off,
-            "{name} ended with {:?}, signal {:?}:\n{}",
+            told(0, "the run is complete")
+                || told(2, "the user stopped the run")
+                || was_cut_off && ended.code == Some(143),
+            "{name} ended with {:?}, signal {:?}, cut off: {was_cut_off}:\n{}",
             ended.code,
             ended.signal,
             ended.stderr
@@ -325,6 +343,12 @@ impl Member {
     /// From now on it may end as it likes, and is ended with the run at the latest: for one whose bytes were altered, so
     /// that it may have been dismissed, or may have found no coordinator behind them.
     pub fn abandon(&mut self) {
-        self.was_ended = true;
+        self.is_abandoned = true;
     }
+}
+
+/// Whether a worker has lost the coordinator, or never reached it, and has not joined since.
+fn is_looking(said: &Said) -> bool {
+    let lost = ["lost the coordinator", "broke while joining"].map(|part| said.stderr.rfind(part));
+    lost.into_iter().max().flatten() > said.stderr.rfind(JOINED)
 }

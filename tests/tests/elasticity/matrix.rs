@@ -51,10 +51,12 @@ struct Scene {
 }
 
 impl Scene {
-    /// Starts the workers `others` and the victim, and waits until the victim is in the midst of `phase`.
+    /// Starts the workers `others` and, when they have joined, the victim, and waits until the victim is in the midst of
+    /// `phase`.
     fn set(subject: &Subject, phase: Phase, others: &[&str]) -> Self {
         let workers = (others.len() + 1).to_string();
         let mut fleet = Fleet::braked(subject, &["--workers", &workers], others);
+        others.iter().for_each(|name| fleet[*name].wait_until_joined(1));
         let proxy = Proxy::to(fleet.upstream);
         let columns = match phase {
             Phase::Joining => {
@@ -65,6 +67,9 @@ impl Scene {
             Phase::Computing | Phase::Sending => 0,
         };
         fleet.join_through(proxy, VICTIM);
+        if phase != Phase::Joining {
+            fleet[VICTIM].wait_until_joined(1);
+        }
         let proxy = &fleet[VICTIM].proxy;
         match phase {
             Phase::Joining => {

@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use tests::faults::fleet::NEVER;
 use tests::faults::subject::Shape;
-use tests::faults::{Fleet, Subject};
+use tests::faults::{Direction, Fleet, Subject};
 
-/// `--worker-timeout` of runs in which nothing may wait for it.
-const NEVER: &str = "10m";
+/// Starts a braked run of these workers, none of which is taken for lost because of silence.
+fn patient(subject: &Subject, options: &[&str], names: &[&str]) -> Fleet {
+    let workers = names.len().to_string();
+    let own = ["--workers", &workers, "--worker-timeout", NEVER];
+    Fleet::braked(subject, &[&own, options].concat(), names)
+}
 
 /// Waits until `name` has sent sums for as many numbers as there are parameters, from now on.
 fn wait_until_it_works(fleet: &Fleet, name: &str, subject: &Subject) {
@@ -18,7 +23,7 @@ fn wait_until_it_works(fleet: &Fleet, name: &str, subject: &Subject) {
 #[test]
 fn a_worker_that_comes_late_gets_work_and_changes_nothing() {
     let subject = Subject::usual();
-    let mut fleet = Fleet::braked(&subject, &["--workers", "2"], &["a", "b"]);
+    let mut fleet = patient(&subject, &[], &["a", "b"]);
     fleet.wait_for_iteration(3);
     fleet.join("late");
     fleet
@@ -31,7 +36,7 @@ fn a_worker_that_comes_late_gets_work_and_changes_nothing() {
 #[test]
 fn below_its_least_number_of_workers_a_run_pauses_says_what_it_waits_for_and_goes_on_by_itself() {
     let subject = Subject::usual();
-    let mut fleet = Fleet::braked(&subject, &["--workers", "2", "--min-workers", "2"], &["a", "b"]);
+    let mut fleet = patient(&subject, &["--min-workers", "2"], &["a", "b"]);
     fleet.wait_for_iteration(3);
     fleet.kill("b");
     let paused = fleet.coordinator.wait_for_stderr("paused at iteration ");
@@ -61,7 +66,7 @@ fn number_after(line: &str, part: &str) -> u64 {
 #[test]
 fn a_run_whose_workers_are_all_killed_waits_and_goes_on_with_new_ones() {
     let subject = Subject::usual();
-    let mut fleet = Fleet::braked(&subject, &["--workers", "3"], &["a", "b", "c"]);
+    let mut fleet = patient(&subject, &[], &["a", "b", "c"]);
     fleet.wait_for_iteration(3);
     for name in ["a", "b", "c"] {
         fleet.kill(name);
@@ -78,7 +83,7 @@ fn a_run_whose_workers_are_all_killed_waits_and_goes_on_with_new_ones() {
 fn killing_a_worker_again_and_again_and_starting_fresh_ones_changes_nothing() {
     let subject = Subject::usual();
     let names: Vec<String> = (0..11).map(|number| format!("w{number}")).collect();
-    let mut fleet = Fleet::braked(&subject, &["--workers", "3"], &["w0", "w1", "w2"]);
+    let mut fleet = patient(&subject, &[], &["w0", "w1", "w2"]);
     for (killed, fresh) in names.iter().zip(&names[3..]) {
         fleet.wait_for_more_iterations(4);
         fleet.kill(killed);
@@ -106,11 +111,7 @@ fn a_stopped_worker_does_not_stop_the_run_and_gets_work_again_when_it_goes_on() 
 #[test]
 fn a_worker_that_is_asked_to_end_leaves_at_once_and_the_run_goes_on() {
     let subject = Subject::usual();
-    let mut fleet = Fleet::braked(
-        &subject,
-        &["--workers", "3", "--worker-timeout", NEVER],
-        &["stays", "terminated", "interrupted"],
-    );
+    let mut fleet = patient(&subject, &[], &["stays", "terminated", "interrupted"]);
     fleet.wait_for_iteration(3);
     for (name, code) in [("terminated", 143), ("interrupted", 130)] {
         let place = fleet.members.iter().position(|member| member.name == name);
@@ -132,27 +133,40 @@ fn a_worker_that_is_asked_to_end_leaves_at_once_and_the_run_goes_on() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the promise is about real time")]
 fn a_closed_connection_is_acted_on_within_a_second() {
     let subject = Subject::usual();
-    let mut fleet = Fleet::braked(
-        &subject,
-        &["--workers", "3", "--worker-timeout", NEVER],
-        &["a", "b", "c"],
-    );
+    let mut fleet = patient(&subject, &[], &["a", "b", "c"]);
     fleet.wait_for_iteration(3);
-    let kill = Instant::now();
-    fleet.kill("a");
-    fleet.wait_until_lost("a");
-    let took = kill.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    let cut = Instant::now();
-    fleet["b"].proxy.cut();
-    fleet.wait_until_lost("b");
-    let took = cut.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    fleet["b"].wait_until_joined(2);
+    let cuts = (2..5).map(|times| {
+        let took = time_until_lost(&mut fleet, "b", |fleet| fleet["b"].proxy.cut());
+        fleet["b"].wait_until_joined(times);
+        took
+    });
+    let mut cuts: Vec<_> = cuts.collect();
+    let kills = ["a", "b", "c"].map(|name| {
+        let took = time_until_lost(&mut fleet, name, |fleet| fleet.kill(name));
+        let fresh = format!("in place of {name}");
+        fleet.join(&fresh);
+        fleet[fresh.as_str()].wait_until_joined(1);
+        took
+    });
+    let mut kills = kills.to_vec();
+    for times in [&mut cuts, &mut kills] {
+        times.sort_unstable();
+        // The middle one does not mind a moment in which the machine was busy.
+        assert!(times[1] < Duration::from_secs(1), "{times:?}");
+    }
     fleet.finish(&subject);
+}
+
+/// How long it takes from the end of a worker's connection, by `end`, to the line that says so.
+#[expect(clippy::disallowed_methods, reason = "the promise is about real time")]
+fn time_until_lost(fleet: &mut Fleet, name: &str, end: impl FnOnce(&mut Fleet)) -> Duration {
+    let mark = fleet.coordinator.stderr_mark();
+    let start = Instant::now();
+    end(fleet);
+    fleet.wait_until_lost_since(mark, name);
+    start.elapsed()
 }
 
 #[test]
@@ -162,21 +176,21 @@ fn columns_that_a_worker_still_holds_are_not_sent_again() {
         columns: 600,
         features: 2000,
         hidden: Vec::new(),
-        iterations: 150,
     });
-    let fleet = Fleet::braked(&subject, &["--workers", "3"], &["a", "b", "c"]);
+    // Shards that follow measured speeds would move columns for that reason.
+    let fleet = patient(&subject, &["--even-shards"], &["a", "b", "c"]);
     fleet.wait_for_iteration(3);
-    // The others may have begun without it.
     wait_until_it_works(&fleet, "b", &subject);
     let proxy = &fleet["b"].proxy;
     let before = proxy.facts().down.delivered;
     // Shards are whole nodes of the tree, so a third of the workers may have a little less than a third of the columns.
     let its_columns = subject.column_bytes() / 4;
     assert!(before > its_columns, "it got its columns: {before} bytes");
+    // It can work again only if it needs few bytes for that.
+    proxy.hold_after(Direction::Down, its_columns / 2);
     proxy.cut();
     fleet["b"].wait_until_joined(2);
     wait_until_it_works(&fleet, "b", &subject);
-    let again = proxy.facts().down.delivered - before;
-    assert!(again < its_columns / 2, "{again} bytes were sent again");
+    proxy.release();
     fleet.finish(&subject);
 }

@@ -34,8 +34,17 @@ impl Site {
     }
 
     /// What a coordinator prints that trains on the data.
-    fn expected(&self) -> String {
-        Self::training().expected_stdout(&Sample::bytes(64, 9, 31))
+    fn expected() -> String {
+        Self::expected_after(Self::training().iterations)
+    }
+
+    /// The same of a run of so many iterations.
+    fn expected_after(iterations: u64) -> String {
+        let training = Training {
+            iterations,
+            ..Self::training()
+        };
+        training.expected_stdout(&Sample::bytes(64, 9, 31))
     }
 
     fn make_certificates(&self, name: &str, host: &str) {
@@ -105,7 +114,7 @@ impl Site {
     fn assert_goes_on(&self, coordinator: Process, address: &str, worker: &[Vec<String>]) -> Finished {
         self.worker(address, worker).expect_code(0);
         let coordinator = coordinator.finish().expect_code(0);
-        assert_eq!(coordinator.stdout, self.expected());
+        assert_eq!(coordinator.stdout, Self::expected());
         coordinator
     }
 }

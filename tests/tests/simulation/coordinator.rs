@@ -318,11 +318,9 @@ impl Coordinator {
         effects.push(Effect::Finish);
     }
 
-    /// An update that was ordered before the end is made all the same.
     fn stop(&mut self, effects: &mut Vec<Effect>, observers: &mut Observers) {
-        self.costs.extend(self.updates.drain(..).map(|updated| updated.cost));
-        if self.iteration() == self.run.iterations {
-            return self.finish(effects, observers);
+        if !self.updates.is_empty() {
+            observers.see(&Sight::Fails("it stops before an update is made that it has ordered"));
         }
         let explanation = "the user stopped the run".to_owned();
         let reason = Reason::RunFailed;

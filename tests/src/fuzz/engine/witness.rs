@@ -124,7 +124,9 @@ impl Witness {
             }
             Action::Stop(_) => {
                 self.over = true;
-                ensure(self.stopping, || "stopped although nobody wanted it".to_owned())
+                ensure(self.stopping && self.ordered.is_none(), || {
+                    format!("stopped, wanted: {}, with {:?} ordered", self.stopping, self.ordered)
+                })
             }
             Action::Fail(failure) => Err(format!("failed: {failure}")),
             Action::ComputeHere { .. } => Err("computes itself although there are workers".to_owned()),
