@@ -68,10 +68,26 @@ fn allocations<C: Real, G: Real + GradientOf<C>>(sizes: &[usize], m: usize, thre
 fn an_iteration_allocates_nothing() {
     for threads in [1, 2, 3] {
         let cats = [1200, 20, 7, 5, 1];
-        assert_eq!(allocations::<f64, f64>(&cats, 209, threads), 0, "{threads} threads, f64");
-        assert_eq!(allocations::<f32, f32>(&cats, 209, threads), 0, "{threads} threads, f32");
-        assert_eq!(allocations::<f64, f32>(&cats, 209, threads), 0, "{threads} threads, narrow sums");
+        assert_eq!(
+            allocations::<f64, f64>(&cats, 209, threads),
+            0,
+            "{threads} threads, f64"
+        );
+        assert_eq!(
+            allocations::<f32, f32>(&cats, 209, threads),
+            0,
+            "{threads} threads, f32"
+        );
+        assert_eq!(
+            allocations::<f64, f32>(&cats, 209, threads),
+            0,
+            "{threads} threads, narrow sums"
+        );
         // Several strips, and hidden layers that matter.
-        assert_eq!(allocations::<f64, f64>(&[40, 30, 20, 1], 1500, threads), 0, "{threads} threads, many columns");
+        assert_eq!(
+            allocations::<f64, f64>(&[40, 30, 20, 1], 1500, threads),
+            0,
+            "{threads} threads, many columns"
+        );
     }
 }
