@@ -8,7 +8,7 @@
 //!   blocks are joined along the tree while they are in registers and the L1 cache, so that no block's gradient is ever
 //!   stored.
 //!
-//! Both are the same small loop ([`micro`]): in registers, the sums of some units times two tiles; from memory, a row of
+//! Both are the same small loop (`micro`): in registers, the sums of some units times two tiles; from memory, a row of
 //! each tile, converted as it is read, and a weight of each unit. Lanes never run across a sum, so the width of a vector
 //! cannot change a bit. The plain versions are [`crate::forward`] and [`crate::backward`].
 
