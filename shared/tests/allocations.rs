@@ -37,7 +37,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What ten iterations allocate after three, of bytes on `threads` threads.
+const ITERATIONS: usize = 1000;
+
+/// What [`ITERATIONS`] iterations allocate after three, of bytes on `threads` threads.
 fn allocations<C: Real, G: Real + GradientOf<C>>(sizes: &[usize], m: usize, threads: usize) -> usize {
     let sizes = LayerSizes::new(sizes.to_vec()).unwrap();
     let tree = Tree::over_batch(m, BlockColumns::default_for(m)).unwrap();
@@ -57,37 +59,34 @@ fn allocations<C: Real, G: Real + GradientOf<C>>(sizes: &[usize], m: usize, thre
         };
         (0..3).for_each(|_| iterate());
         let before = ALLOCATIONS.load(Ordering::Relaxed);
-        (0..10).for_each(|_| iterate());
+        (0..ITERATIONS).for_each(|_| iterate());
         ALLOCATIONS.load(Ordering::Relaxed) - before
     };
     lead_pool("compute", threads, work).unwrap().join().unwrap().unwrap()
 }
+
+/// The most that a thread allocates when it does a kind of work for the first time, which may be late: nobody knows who
+/// will take which part.
+const ONCE: usize = 64;
 
 /// One test, because tests beside it would allocate too.
 #[test]
 fn an_iteration_allocates_nothing() {
     for threads in [1, 2, 3] {
         let cats = [1200, 20, 7, 5, 1];
-        assert_eq!(
-            allocations::<f64, f64>(&cats, 209, threads),
-            0,
-            "{threads} threads, f64"
-        );
-        assert_eq!(
-            allocations::<f32, f32>(&cats, 209, threads),
-            0,
-            "{threads} threads, f32"
-        );
-        assert_eq!(
-            allocations::<f64, f32>(&cats, 209, threads),
-            0,
-            "{threads} threads, narrow sums"
-        );
         // Several strips, and hidden layers that matter.
-        assert_eq!(
-            allocations::<f64, f64>(&[40, 30, 20, 1], 1500, threads),
-            0,
-            "{threads} threads, many columns"
-        );
+        let many = [40, 30, 20, 1];
+        for (what, allocated) in [
+            ("f64", allocations::<f64, f64>(&cats, 209, threads)),
+            ("f32", allocations::<f32, f32>(&cats, 209, threads)),
+            ("narrow sums", allocations::<f64, f32>(&cats, 209, threads)),
+            ("many columns", allocations::<f64, f64>(&many, 1500, threads)),
+        ] {
+            let most = (threads - 1) * ONCE;
+            assert!(
+                allocated <= most && most < ITERATIONS,
+                "{threads} threads, {what}: {allocated}"
+            );
+        }
     }
 }
