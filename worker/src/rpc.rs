@@ -146,8 +146,11 @@ pub async fn connect(destination: &Destination, hello: Hello) -> Result<Connecti
     let address = destination.to_string();
     Err(match (witness.testimony(), no_answer) {
         (Some(failure), _) => ConnectError::Tls { address, failure },
-        (None, NoAnswer::Broken(reason)) => ConnectError::Broken { address, reason },
-        (None, NoAnswer::Another(reason)) => ConnectError::NotACoordinator { address, reason },
+        // The connection of a program that speaks something else may break too, before its answer is understood.
+        (None, NoAnswer::Broken(reason)) if !witness.heard_foreign() => ConnectError::Broken { address, reason },
+        (None, NoAnswer::Broken(reason) | NoAnswer::Another(reason)) => {
+            ConnectError::NotACoordinator { address, reason }
+        }
         (None, NoAnswer::Status(status)) => {
             let reason = printable(status.message());
             match status.code() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use http::Uri;
@@ -122,24 +122,50 @@ impl fmt::Debug for Destination {
     }
 }
 
-/// What became clear about TLS only after a connection was there. With TLS 1.3 a server looks at the client's
-/// certificate when the client believes already that all is well.
+/// What became clear only after a connection was there.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Witness(Arc<Mutex<Option<TlsFailure>>>);
+pub(super) struct Witness(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// With TLS 1.3 a server looks at the client's certificate when the client believes already that all is well.
+    failure: Option<TlsFailure>,
+    /// Whether anything has arrived.
+    heard: bool,
+    /// Whether what arrived first is no HTTP/2.
+    foreign: bool,
+}
 
 impl Witness {
-    /// What was seen, if anything.
+    /// What was seen of TLS, if anything.
     pub(super) fn testimony(&self) -> Option<TlsFailure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().failure.clone()
+    }
+
+    /// Whether the other end speaks something else than HTTP/2.
+    pub(super) fn heard_foreign(&self) -> bool {
+        self.lock().foreign
     }
 
     fn note(&self, failure: TlsFailure) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(failure);
+        self.lock().failure.get_or_insert(failure);
+    }
+
+    fn hear(&self, bytes: &[u8]) {
+        let mut seen = self.lock();
+        if !bytes.is_empty() && !std::mem::replace(&mut seen.heard, true) {
+            seen.foreign = bytes.get(FRAME_TYPE).is_some_and(|&found| found != SETTINGS);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The place of a frame's type in HTTP/2, and the type of the frame that comes first (RFC 9113, sections 4.1 and 3.4).
+const FRAME_TYPE: usize = 3;
+const SETTINGS: u8 = 4;
 
 /// A connection whose failures are witnessed.
 #[derive(Debug)]
@@ -171,6 +197,7 @@ impl AsyncRead for Line {
             }
             Stream::Tls(stream) => ready!(Pin::new(stream.as_mut()).poll_read(context, buffer)),
         };
+        line.witness.hear(&buffer.filled()[before..]);
         if let Some(failure) = read.as_ref().err().and_then(TlsFailure::behind) {
             line.witness.note(failure);
         }
@@ -216,7 +243,8 @@ impl AsyncWrite for Line {
     }
 }
 
-/// Gives tonic a connection that is there already. There is no second one: who loses it dials again.
+/// Gives tonic a connection that is there already. There is no second one: who loses it dials again. Tonic asks for one
+/// when the first has broken before the call was made, so that is the error.
 #[derive(Debug)]
 pub(super) struct Once(pub(super) Option<Line>);
 
@@ -230,10 +258,30 @@ impl Service<Uri> for Once {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let line = self
-            .0
-            .take()
-            .ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected));
+        let line = self.0.take().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the connection broke before an answer came",
+            )
+        });
         std::future::ready(line.map(TokioIo::new))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_first_tells_whether_it_is_http_2() {
+        let first = |pieces: &[&[u8]]| {
+            let witness = Witness::default();
+            pieces.iter().for_each(|piece| witness.hear(piece));
+            witness.heard_foreign()
+        };
+        assert!(!first(&[]));
+        assert!(!first(&[&[0, 0, 12, 4, 0, 0, 0, 0, 0], b"anything"]));
+        assert!(first(&[b"HTTP/1.1 400 Bad Request"]));
+        assert!(first(&[b"", b"SSH-2.0"]));
     }
 }

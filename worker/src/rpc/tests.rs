@@ -142,3 +142,12 @@ async fn a_refusal_is_told_with_its_reason() {
         other => panic!("found {other:?}, expected a refusal"),
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_the_call_is_broken_and_no_sign_of_another_program() {
+    // Tonic asks for a second connection then.
+    let uri = http::Uri::from_static("http://trainer.example.org");
+    let error = Once(None).call(uri).await.expect_err("there is no second connection");
+    assert!(is_broken(&error), "{error:?}");
+    assert_eq!(root_cause(&error), "the connection broke before an answer came");
+}
