@@ -5,7 +5,7 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-peers instructions chaos fuzz clean
+.PHONY: help setup build demo test bench bench-peers chaos fuzz clean
 
 help: ## List the targets
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,9 +35,6 @@ bench: build ## Measure milliseconds per iteration, memory, and what a slow work
 
 bench-peers: build ## Measure NumPy, PyTorch and PyTorch DDP beside ours; installs them, takes ten minutes
 	@scripts/bench-peers --binaries $(BINARIES)
-
-instructions: build ## Count the instructions of an iteration with valgrind, and compare with scripts/instructions.csv
-	@scripts/instructions --binaries $(BINARIES)
 
 chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
 	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
