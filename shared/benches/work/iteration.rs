@@ -2,19 +2,15 @@
 
 use std::hint::black_box;
 
-use rayon::prelude::*;
 use shared::element::Values;
 use shared::shard::GradientOf;
-use shared::update::descend;
+use shared::update::UpdateRule;
 use shared::{
     BlockColumns, Columns, ElementType, GradientSum, Initialisation, LayerSizes, LeafRange, Parameters, Real, Shard,
     Tree,
 };
 
 use super::{bytes, reals};
-
-/// Numbers that one task updates, as in the coordinator.
-const TASK_NUMBERS: usize = 8192;
 
 /// Made-up columns for a network.
 pub struct Batch {
@@ -69,8 +65,7 @@ pub struct Iteration<C, G> {
     root: LeafRange,
     parameters: Parameters<C>,
     sums: [GradientSum<G>; 1],
-    scale: C,
-    m: C,
+    rule: UpdateRule<C>,
 }
 
 impl<C: Real, G: Real + GradientOf<C>> Iteration<C, G> {
@@ -84,8 +79,7 @@ impl<C: Real, G: Real + GradientOf<C>> Iteration<C, G> {
             root,
             parameters: Initialisation::He.parameters(&batch.sizes, 1),
             sums: [GradientSum::zeros(batch.sizes.clone())],
-            scale: C::from_f64(batch.scale),
-            m: C::from_i64(batch.m() as i64),
+            rule: UpdateRule::new(&batch.sizes, batch.scale, batch.m(), 0.0),
         }
     }
 
@@ -98,11 +92,8 @@ impl<C: Real, G: Real + GradientOf<C>> Iteration<C, G> {
     /// The sums, and the update by them.
     pub fn run(&mut self) {
         self.pass();
-        let (scale, m, sums) = (self.scale, self.m, self.sums[0].values());
-        let tasks = self.parameters.values_mut().par_chunks_mut(TASK_NUMBERS);
-        tasks.enumerate().for_each(|(task, values)| {
-            let sums = &sums[task * TASK_NUMBERS..][..values.len()];
-            black_box(descend(values, sums, scale, m, C::ZERO));
-        });
+        let values = self.parameters.values_mut();
+        let sums = &self.sums[0].values()[..values.len()];
+        black_box(self.rule.apply_in_parallel(values, sums));
     }
 }
