@@ -36,7 +36,10 @@ const NEAR_NUMBERS: u128 = 128 + 16;
 /// The most levels of the tree of blocks, and two buffers besides.
 const LEVELS: u128 = 26;
 
-/// Features whose sums a thread computes at a time, where a layer is wide.
+/// Bytes of sums of one level that a thread computes at a time, and of inputs that pass by meanwhile.
+const TASK_BYTES: u128 = 256 << 10;
+
+/// Features whose sums a thread computes at a time, where a layer is so wide that these take more than [`TASK_BYTES`].
 const TASK_FEATURES: u128 = 16;
 
 /// Copies of the tree of blocks, 9 bytes a block.
@@ -140,7 +143,7 @@ impl Demand<'_> {
     /// - passes over the nodes' columns: columns · 4 · Σ n_l · number, l = 1 … L
     /// - threads, each at 384 columns or one block: columns · ((h + 2) · n + 144) · number, with n the largest
     ///   n_l, l = 1 … L, and h how often the largest of all can be halved until it is within a panel
-    /// - threads, each at some features of one layer: 26 · 16 · n · number
+    /// - threads, each at some features of one layer: 27 · 256 KiB + 26 · 16 · n · number
     /// - tree: 45 · blocks of the batch
     pub fn bytes(&self) -> u128 {
         let Run {
@@ -178,7 +181,7 @@ impl Demand<'_> {
             + SUM_SETS * nodes * (parameters + 1) * sum
             + computed * PASS_NUMBERS * units * number
             + threads * strip * ((halvings + 2) * widest + NEAR_NUMBERS) * number
-            + threads * LEVELS * TASK_FEATURES * widest * number
+            + threads * ((LEVELS + 1) * TASK_BYTES + LEVELS * TASK_FEATURES * widest * number)
             + TREE_COPIES * 9 * tree.leaves() as u128
     }
 
@@ -241,7 +244,7 @@ mod tests {
         let run = run(&[2, 3, 1], 64);
         let nothing = BlockSet::default();
         // 2 threads, each at 384 columns of at most 8 units, and at 16 features of them.
-        let always = BASE + 3 * 13 * 8 + 2 * 384 * (2 * 8 + 144) * 8 + 2 * 26 * 16 * 8 * 8 + 45 * 4;
+        let always = BASE + 3 * 13 * 8 + 2 * 384 * (2 * 8 + 144) * 8 + 2 * (27 * TASK_BYTES + 26 * 16 * 8 * 8) + 45 * 4;
         assert_eq!(demand(&run, &nothing, &[]).bytes(), always);
         let (held, arriving, again) = (set(0, 3), set(1, 3), set(2, 3));
         // 48 columns are held, 32 of them arrive, 16 of them again, each padded by 7; two nodes make the held ones up.
@@ -291,7 +294,7 @@ mod tests {
         let error = MemoryLimit(exact - 1).check(&demand).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "found work that needs about 65.0 MiB of memory here, expected at most 65.0 MiB, the limit of --max-memory"
+            "found work that needs about 78.5 MiB of memory here, expected at most 78.5 MiB, the limit of --max-memory"
         );
     }
 

@@ -13,6 +13,8 @@
 //! cannot change a bit. The plain versions are [`crate::forward`] and [`crate::backward`].
 
 pub(crate) mod bytes;
+#[expect(clippy::needless_range_loop, reason = "see micro.rs")]
+pub(crate) mod elementwise;
 mod instruction_set;
 #[expect(clippy::needless_range_loop, clippy::manual_memcpy, reason = "see the note in it")]
 mod micro;

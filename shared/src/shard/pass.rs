@@ -1,8 +1,9 @@
 //! Forward and backward through the columns of a strip, up to every layer's dz.
 
-use crate::activation::{relu, relu_backward, sigmoid};
+use crate::activation::sigmoid;
 use crate::element::Element;
 use crate::kernel::InstructionSet;
+use crate::kernel::elementwise::{AddBiases, BiasSums, Relu, ReluBackward};
 use crate::kernel::outer::{Block, Grouped, rounded_to};
 use crate::kernel::product::{ProductScratch, Weights, join, product};
 use crate::kernel::tiles::{Tile, TileColumns, Tiles};
@@ -66,14 +67,7 @@ impl<C: Real> Network<C> {
     fn add_biases(&self, parameters: &Parameters<C>, l: usize, z: &mut [Tile<C>]) {
         let scale = if l == 1 { self.scale } else { C::ONE };
         let b = &parameters.values()[self.sizes.biases(l)];
-        let columns = z.len() / b.len().div_ceil(TILE);
-        for (row, &b) in b.iter().enumerate() {
-            for tile in &mut z[row / TILE * columns..][..columns] {
-                tile[row % TILE * TILE..][..TILE]
-                    .iter_mut()
-                    .for_each(|z| *z = z.mul_add(scale, b));
-            }
-        }
+        self.set.run(AddBiases { z, b, scale });
     }
 
     /// a_1 … a_{L-1} and z_L, from the finished sums of w_1 x in the first of `a`.
@@ -82,7 +76,7 @@ impl<C: Real> Network<C> {
         for l in 2..=self.sizes.layers() {
             let (before, after) = a.split_at_mut(l - 1);
             let (inputs, z) = (&mut before[l - 2], &mut after[0]);
-            inputs.as_flattened_mut().iter_mut().for_each(|z| *z = relu(*z));
+            self.set.run(Relu(inputs));
             let stride = inputs.len() / self.sizes.n(l - 1).div_ceil(TILE);
             resize(z, self.sizes.n(l), stride);
             let inputs = Tiles { tiles: inputs, stride };
@@ -202,7 +196,7 @@ impl<C: Real> Pass<C> {
         for l in (1..=sizes.layers()).rev() {
             place -= sizes.n(l);
             grouped.lay_out(&self.above, sizes.n(l), columns, &mut self.dz[l - 1]);
-            self.biases::<G>(sizes, l, blocks, place);
+            self.biases::<G>(network, l, blocks, place);
             if l == 1 {
                 break;
             }
@@ -221,24 +215,30 @@ impl<C: Real> Pass<C> {
                 &mut self.below,
                 scratch,
             );
-            let a = self.a[l - 2].as_flattened();
-            for (da, &a) in self.below.as_flattened_mut().iter_mut().zip(a) {
-                *da = relu_backward(*da, a);
-            }
+            network.set.run(ReluBackward {
+                da: &mut self.below,
+                a: &self.a[l - 2],
+            });
             std::mem::swap(&mut self.above, &mut self.below);
         }
     }
 
     /// Each block's Σ over its columns of db_l = dz_l, in ascending order from +0.
-    fn biases<G: Real>(&mut self, sizes: &LayerSizes, l: usize, blocks: &[Block], place: usize) {
-        let columns = self.above.len() / sizes.n(l).div_ceil(TILE);
-        let rows = Self::sums_of_block(sizes);
+    fn biases<G: Real>(&mut self, network: &Network<C>, l: usize, blocks: &[Block], place: usize) {
+        let units = network.sizes.n(l);
+        let columns = self.above.len() / units.div_ceil(TILE);
+        let rows = Self::sums_of_block(&network.sizes);
         for (block, sums) in blocks.iter().zip(self.sums.chunks_exact_mut(rows)) {
-            for (unit, db) in sums[place..place + sizes.n(l)].iter_mut().enumerate() {
-                let tiles = &self.above[unit / TILE * columns..][block.tiles.clone()];
-                let dz = tiles.iter().flat_map(|tile| &tile[unit % TILE * TILE..][..TILE]);
-                let sum = dz.take(block.columns).fold(C::ZERO, |sum, &dz| sum + dz);
-                *db = rounded_to::<C, G>(sum);
+            let sums = &mut sums[place..place + units];
+            network.set.run(BiasSums {
+                grouped: &self.dz[l - 1],
+                most: C::reach(network.set).units,
+                columns,
+                block,
+                sums,
+            });
+            for db in sums {
+                *db = rounded_to::<C, G>(*db);
             }
         }
     }
