@@ -5,7 +5,9 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-peers chaos fuzz clean
+.PHONY: help setup build demo test bench bench-growth bench-peers bench-page chaos fuzz clean
+# With -j measurements would disturb each other; cargo uses all cores by itself.
+.NOTPARALLEL:
 
 help: ## List the targets
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,13 +30,21 @@ test: ## Check format, lints and documentation, then run every test
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
 	@scripts/test $(CARGO_FLAGS)
 
-bench: build ## Measure milliseconds per iteration, memory, and what a slow worker costs; takes a few minutes
-	@scripts/bench --binaries $(BINARIES)
+bench: build ## Measure whole runs: time, memory, bytes, and what a slow worker costs; takes under ten minutes
+	@scripts/setup h5py
+	@scripts/bench --binaries $(BINARIES) --csv bench/runs.csv
 	@echo
 	@scripts/bench-throttled --binaries $(BINARIES)
 
+bench-growth: build ## Measure how cost grows with columns, workers and width, beside a model; needs 4 GB of memory
+	@scripts/setup h5py
+	@scripts/bench-growth --binaries $(BINARIES) --csv bench/growth.csv
+
 bench-peers: build ## Measure NumPy, PyTorch and PyTorch DDP beside ours; installs them, takes ten minutes
-	@scripts/bench-peers --binaries $(BINARIES)
+	@scripts/bench-peers --binaries $(BINARIES) --csv bench/peers.csv
+
+bench-page: ## Make docs/results.md and its plots anew from what bench, bench-growth and bench-peers measured
+	@scripts/bench-page
 
 chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
 	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
@@ -45,4 +55,4 @@ fuzz: build ## Send what nobody should send, for MINUTES=n, else a million input
 
 clean: ## Remove what was built, installed and trained here
 	cargo clean
-	rm -rf .tools run
+	rm -rf .tools run bench

@@ -43,15 +43,14 @@ class Measured:
     """What a run, or several of one kind, took; None where there are no workers, or where the system does not tell.
 
     `milliseconds` per iteration; `start_up` in seconds, from the start of the program to the first iteration; peaks of
-    resident memory; `iteration_bytes` on the loopback device, all directions and headers included; the first and the
-    last cost.
+    resident memory; all `loopback_bytes`, to and fro, headers included; the first and the last cost.
     """
 
     milliseconds: float
     start_up: float
     coordinator_kilobytes: typing.Optional[int]
     worker_kilobytes: typing.Optional[int]
-    iteration_bytes: typing.Optional[float]
+    loopback_bytes: typing.Optional[int]
     costs: list
 
 
@@ -62,7 +61,7 @@ def at_median(runs):
         return choose(values) if values else None
 
     return Measured(of("milliseconds", statistics.median), of("start_up", statistics.median),
-                    of("coordinator_kilobytes", max), of("worker_kilobytes", max), of("iteration_bytes", min),
+                    of("coordinator_kilobytes", max), of("worker_kilobytes", max), of("loopback_bytes", min),
                     runs[-1].costs)
 
 
@@ -76,6 +75,13 @@ def accepts(coordinator, precision):
     return ended.returncode == 0
 
 
+def iteration_bytes(run, iterations, short_run):
+    """On the loopback device: of a run, less those of the same run with one iteration, which has the same columns."""
+    if run.loopback_bytes is None or short_run.loopback_bytes is None:
+        return None
+    return (run.loopback_bytes - short_run.loopback_bytes) / (iterations - 1)
+
+
 def run(coordinator, file, work, fleet, iterations, options=()):
     command = [coordinator, "--train", file, "--hidden", work.hidden, "--init", work.init, "--seed", "1",
                "--learning-rate", "0.0075", "--precision", fleet.precision, "--iterations", str(iterations),
@@ -83,47 +89,33 @@ def run(coordinator, file, work, fleet, iterations, options=()):
                *options]
     if fleet.workers:
         command += ["--spawn", "--listen", "127.0.0.1:0"]
-    started = time.monotonic()
+    before, started = loopback_bytes(), time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         peaks = {}
         watcher = threading.Thread(target=watch_memory, args=(process, peaks))
         watcher.start()
-        log, milestones = follow(process.stderr)
+        log, ended = follow(process.stderr)
         printed = process.stdout.read()
         process.wait()
         watcher.join()
     finally:
         process.kill()
     each, costs = EACH.search(log), COST.findall(printed)
-    if process.returncode != 0 or not each or not costs or not milestones:
+    if process.returncode != 0 or not each or not costs or not ended:
         fail(command, process.returncode, printed + log)
-    milliseconds, last = float(each[1]), milestones[-1]
-    return Measured(milliseconds, last.when - started - iterations * milliseconds / 1e3, peaks.get("coordinator"),
-                    peaks.get("worker"), bytes_between(milestones[0], last) if fleet.workers else None,
+    milliseconds = float(each[1])
+    return Measured(milliseconds, ended - started - iterations * milliseconds / 1e3, peaks.get("coordinator"),
+                    peaks.get("worker"), None if before is None else loopback_bytes() - before,
                     [float(costs[0]), float(costs[-1])])
 
 
-@dataclasses.dataclass(frozen=True)
-class Milestone:
-    """When the log said that so many iterations are done, and what had been on the loopback device until then."""
-
-    iterations: int
-    when: float
-    bytes: typing.Optional[int]
-
-
 def follow(stderr):
-    """The log, and its milestones: one for every tenth of the iterations."""
-    lines, milestones = [], []
+    """The log, and when it said that all iterations are done."""
+    lines, ended = [], None
     for line in stderr:
-        if done := DONE.search(line):
-            milestones.append(Milestone(int(done[1]), time.monotonic(), loopback_bytes()))
+        done = DONE.search(line)
+        if done and done[1] == done[2]:
+            ended = time.monotonic()
         lines.append(line)
-    return "".join(lines), milestones
-
-
-def bytes_between(first, last):
-    """Of one iteration. What the first tenth of the iterations takes is left out, since columns may still be sent then."""
-    iterations = last.iterations - first.iterations
-    return (last.bytes - first.bytes) / iterations if iterations and first.bytes is not None else None
+    return "".join(lines), ended

@@ -30,8 +30,8 @@ def wire_bytes(sizes, precision, workers):
 
 
 def is_polluted(measured_bytes, bytes_by_theory):
-    """Whether other programs must have used the device on which these bytes were counted."""
-    return measured_bytes > 1.05 * bytes_by_theory
+    """Whether other programs seem to have used the device on which these bytes were counted."""
+    return abs(measured_bytes / bytes_by_theory - 1) > 0.05
 
 
 @dataclasses.dataclass(frozen=True)
