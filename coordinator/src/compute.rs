@@ -18,8 +18,9 @@ use proto::tensor::{Pool, decode_to};
 use rayon::prelude::*;
 use shared::dataset::DatasetError;
 use shared::ids::{Iteration, WorkerId};
+use shared::shard::GradientOf;
 use shared::threads::lead_pool;
-use shared::update::descend;
+use shared::update::UpdateRule;
 use shared::{AnyParameters, Dataset, GradientSum, LeafRange, Parameters, Real, Shard, Tree};
 use tokio::sync::mpsc as async_mpsc;
 
@@ -58,15 +59,18 @@ pub struct Updated {
     pub cost: f64,
     /// The parameters after it, encoded for the wire; empty if there are no workers to send them to.
     pub parameters: Bytes,
+    /// The sums over the batch by which it was made, encoded for the wire without the loss; empty unless the run is mixed
+    /// and has workers.
+    pub gradient: Bytes,
     /// Sums that were not right, and were replaced.
     pub wrong: Vec<WrongSums>,
 }
 
-/// What every update of a run has in common.
+/// A run's descent: its parameters are in `C`, its sums in `G`. The run is mixed if these are different types.
 #[derive(Debug)]
-pub struct Descent<T> {
+pub struct Descent<C, G> {
     /// W and b.
-    pub parameters: Parameters<T>,
+    pub parameters: Parameters<C>,
     /// The blocks of the batch.
     pub tree: Tree,
     /// The factor of every number in X.
@@ -74,16 +78,16 @@ pub struct Descent<T> {
     /// α.
     pub learning_rate: f64,
     /// Where the sums come from.
-    pub source: SumSource<T>,
+    pub source: SumSource<C, G>,
     /// The same parameters, encoded for the workers; empty if there are none.
     pub encoded: Bytes,
 }
 
 /// Where the sums come from.
 #[derive(Debug)]
-pub enum SumSource<T> {
+pub enum SumSource<C, G> {
     /// The whole batch is held here.
-    Here(Shard<T>),
+    Here(Shard<C, G>),
     /// Workers send them; where they differ, columns of this data set decide.
     Workers(Arc<Dataset>),
 }
@@ -101,14 +105,15 @@ impl Compute {
     /// # Errors
     ///
     /// If the system does not give us the threads.
-    pub fn start<T>(
-        descent: Descent<T>,
+    pub fn start<C, G>(
+        descent: Descent<C, G>,
         threads: usize,
         results: async_mpsc::UnboundedSender<Computed>,
     ) -> std::io::Result<Self>
     where
-        T: Real,
-        AnyParameters: From<Parameters<T>>,
+        C: Real,
+        G: Real + GradientOf<C>,
+        AnyParameters: From<Parameters<C>>,
     {
         let (orders, inbox) = mpsc::channel();
         let work = move |pool: rayon::ThreadPool| {
@@ -176,41 +181,55 @@ impl Compute {
 
 /// The work of the compute thread, one order at a time: it keeps the sums that arrive, joins them and updates.
 #[derive(Debug)]
-pub struct Trainer<T> {
-    descent: Descent<T>,
+pub struct Trainer<C, G> {
+    descent: Descent<C, G>,
+    rule: UpdateRule<C>,
     /// The sums of this iteration by node and worker, as far as they have arrived.
-    kept: BTreeMap<(LeafRange, WorkerId), Vec<T>>,
+    kept: BTreeMap<(LeafRange, WorkerId), Vec<G>>,
     /// Memory of the last iteration's sums, to be used again.
-    spare: Vec<Vec<T>>,
+    spare: Vec<Vec<G>>,
     /// The parameters as they were sent to the workers; empty if there are none.
     sent: Bytes,
     /// Those of the iteration before.
     before: Bytes,
     /// Memory of what was sent.
-    pool: Pool<T>,
+    pool: Pool<C>,
+    /// Memory of gradients that were sent.
+    gradients: Pool<G>,
 }
 
 /// Numbers that one task joins and updates: small enough that its sums stay in the L1 and L2 caches.
 const TASK_NUMBERS: usize = 8192;
 
 /// What an update gave.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Applied<T> {
+#[derive(Clone, Debug, PartialEq)]
+struct Applied<C> {
     /// J before it.
-    cost: T,
+    cost: C,
     /// Whether all parameters are finite after it.
     finite: bool,
+    /// See [`Updated::gradient`].
+    gradient: Bytes,
 }
 
-impl<T: Real> Trainer<T> {
+impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     /// A descent of which this process has made no update yet.
-    pub fn new(descent: Descent<T>) -> Self {
+    pub fn new(descent: Descent<C, G>) -> Self {
+        let Descent {
+            parameters,
+            tree,
+            scale,
+            learning_rate,
+            ..
+        } = &descent;
         Self {
+            rule: UpdateRule::new(parameters.sizes(), *scale, tree.items(), *learning_rate),
             kept: BTreeMap::new(),
             spare: Vec::new(),
             sent: descent.encoded.clone(),
             before: Bytes::new(),
             pool: Pool::default(),
+            gradients: Pool::default(),
             descent,
         }
     }
@@ -222,9 +241,9 @@ impl<T: Real> Trainer<T> {
             .entry((sum.node, worker))
             .or_insert_with(|| self.spare.pop().unwrap_or_default());
         // What was there before does not matter: a node counts when all of it has been overwritten.
-        numbers.resize(GradientSum::<T>::len_for(self.descent.parameters.sizes()), T::ZERO);
+        numbers.resize(GradientSum::<G>::len_for(self.descent.parameters.sizes()), G::ZERO);
         let first = sum.chunk.offset as usize;
-        let count = sum.chunk.data.len() / size_of::<T>();
+        let count = sum.chunk.data.len() / size_of::<G>();
         decode_to(&sum.chunk.data, &mut numbers[first..first + count]);
     }
 
@@ -253,6 +272,7 @@ impl<T: Real> Trainer<T> {
             iteration,
             cost: applied.cost.to_f64(),
             parameters: self.sent.clone(),
+            gradient: applied.gradient,
             wrong,
         })
     }
@@ -273,6 +293,7 @@ impl<T: Real> Trainer<T> {
             iteration,
             cost: applied.cost.to_f64(),
             parameters: Bytes::new(),
+            gradient: Bytes::new(),
             wrong: Vec::new(),
         }
     }
@@ -286,43 +307,40 @@ impl<T: Real> Trainer<T> {
         }
     }
 
-    /// Joins the nodes' sums along the tree, multiplies dW_1 by the scale, divides by m, and updates, in parallel over
-    /// ranges of parameters. If there are workers, the parameters are encoded for them on the way.
-    fn apply(&mut self, sums: &BTreeMap<LeafRange, Vec<T>>) -> Applied<T> {
-        let Descent {
-            parameters,
-            tree,
-            scale,
-            learning_rate,
-            source,
-            ..
-        } = &mut self.descent;
-        let (tree, scale, learning_rate) = (&*tree, T::from_f64(*scale), T::from_f64(*learning_rate));
-        let m = T::from_i64(tree.items() as i64);
-        let scaled = parameters.sizes().weights(1);
-        let loss = parameters.sizes().parameters();
-        let mut out = Vec::new();
-        if matches!(source, SumSource::Workers(_)) {
-            out = self.pool.take();
-            out.resize(loss, T::ZERO);
-        }
-        // Without workers the copies go nowhere: one empty piece for every task.
+    /// Joins the nodes' sums along the tree and updates by them, in parallel over ranges of parameters. If there are
+    /// workers, the parameters are encoded for them on the way, and in a mixed run the sums as well.
+    fn apply(&mut self, sums: &BTreeMap<LeafRange, Vec<G>>) -> Applied<C> {
+        let loss = self.descent.parameters.sizes().parameters();
+        let has_workers = matches!(self.descent.source, SumSource::Workers(_));
+        let mut sent = if has_workers { self.pool.take() } else { Vec::new() };
+        sent.resize(if has_workers { loss } else { 0 }, C::ZERO);
+        let sends_gradient = has_workers && C::REAL_TYPE != G::REAL_TYPE;
+        let mut gradient = if sends_gradient {
+            self.gradients.take()
+        } else {
+            Vec::new()
+        };
+        gradient.resize(if sends_gradient { loss } else { 0 }, G::ZERO);
+
         let tasks = loss.div_ceil(TASK_NUMBERS);
-        let mut copies: Vec<&mut [T]> = out.chunks_mut(TASK_NUMBERS).collect();
-        copies.resize_with(tasks, Default::default);
-        let values = parameters.values_mut().par_chunks_mut(TASK_NUMBERS);
-        let finite = values
-            .zip(copies)
+        let (tree, rule) = (&self.descent.tree, &self.rule);
+        let finite = self
+            .descent
+            .parameters
+            .values_mut()
+            .par_chunks_mut(TASK_NUMBERS)
+            .zip(pieces(&mut sent, tasks))
+            .zip(pieces(&mut gradient, tasks))
             .enumerate()
-            .map_init(Vec::new, |levels, (task, (values, copy))| {
+            .map_init(Vec::new, |levels, (task, ((values, sent), gradient))| {
                 let first = task * TASK_NUMBERS;
                 let joined = join(tree, tree.root(), sums, first..first + values.len(), levels);
-                let (w, others) = values.split_at_mut(values.len().min(scaled.end.saturating_sub(first)));
-                let (dw, other_sums) = joined.split_at(w.len());
-                let mut finite = descend(w, dw, scale, m, learning_rate);
-                finite &= descend(others, other_sums, T::ONE, m, learning_rate);
-                if !copy.is_empty() {
-                    copy.copy_from_slice(values);
+                let finite = rule.apply(values, first, &joined);
+                if !sent.is_empty() {
+                    sent.copy_from_slice(values);
+                }
+                if !gradient.is_empty() {
+                    gradient.copy_from_slice(&joined);
                 }
                 if let Cow::Owned(joined) = joined {
                     levels.push(joined);
@@ -332,12 +350,26 @@ impl<T: Real> Trainer<T> {
             .filter(|finite| !finite)
             .count()
             == 0;
-        if !out.is_empty() {
-            self.before = std::mem::replace(&mut self.sent, self.pool.encode(out));
+        if has_workers {
+            self.before = std::mem::replace(&mut self.sent, self.pool.encode(sent));
         }
-        let cost = join(tree, tree.root(), sums, loss..loss + 1, &mut Vec::new())[0] / m;
-        Applied { cost, finite }
+        let loss = join(tree, tree.root(), sums, loss..loss + 1, &mut Vec::new())[0];
+        Applied {
+            cost: rule.cost(loss),
+            finite,
+            gradient: match sends_gradient {
+                true => self.gradients.encode(gradient),
+                false => Bytes::new(),
+            },
+        }
     }
+}
+
+/// `numbers` cut for `tasks` tasks; an empty piece for each if there are none.
+fn pieces<T>(numbers: &mut [T], tasks: usize) -> Vec<&mut [T]> {
+    let mut pieces: Vec<&mut [T]> = numbers.chunks_mut(TASK_NUMBERS).collect();
+    pieces.resize_with(tasks, Default::default);
+    pieces
 }
 
 /// The sums of `node` for a range of numbers: as it was kept, or left + right. Buffers are taken from and returned to

@@ -61,7 +61,7 @@ fn run_training(config: &TrainConfig) -> ExitCode {
     let progress = Progress::new(
         config.iterations,
         config.print_every,
-        config.precision,
+        config.precision.parameters(),
         config.verbosity,
     );
     log_to_stderr(config.verbosity, Some(&progress));

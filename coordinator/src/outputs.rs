@@ -129,7 +129,8 @@ fn model(results: &Results<'_>) -> Model {
 fn costs_csv(results: &Results<'_>) -> String {
     let mut csv = "iteration,cost\n".to_owned();
     for (iteration, &cost) in results.trained.costs.iter().enumerate() {
-        writeln!(csv, "{iteration},{}", results.run.precision.format(cost)).expect("a String takes everything");
+        writeln!(csv, "{iteration},{}", results.run.precision.parameters().format(cost))
+            .expect("a String takes everything");
     }
     csv
 }

@@ -7,7 +7,7 @@ use shared::atomic_file::{WriteError, write_bytes, write_hdf5};
 use shared::dataset::{DatasetError, Role};
 use shared::model_file::{Model, ModelFileError};
 use shared::predict::{accuracy, class_of, probabilities};
-use shared::{AnyParameters, Dataset, Precision};
+use shared::{AnyParameters, Dataset, RealType};
 
 use crate::config::{PredictConfig, PredictionFile};
 use crate::report::{self, Evaluation, PredictionReport, prediction_page};
@@ -100,12 +100,12 @@ impl Predictions {
 /// [`PredictError`]; nothing is written if the model or the data are at fault.
 pub fn predict(config: &PredictConfig) -> Result<(), PredictError> {
     let model = Model::read(&config.model)?;
-    let precision = model.parameters.precision();
-    let dataset = Dataset::open(&config.data, Role::Predict, &config.names, precision)?;
+    let real_type = model.parameters.real_type();
+    let dataset = Dataset::open(&config.data, Role::Predict, &config.names, real_type)?;
     dataset.expect_features(model.parameters.sizes().features(), &config.model.display())?;
     let predictions = Predictions::of(&model.parameters, &dataset, model.scale)?;
     if let Some(file) = &config.out {
-        write_predictions(file, &predictions, dataset.labels(), precision)?;
+        write_predictions(file, &predictions, dataset.labels(), real_type)?;
     }
     if let Some(path) = &config.report {
         let page = report_page(&config.model, &model, &dataset, &predictions)?;
@@ -133,10 +133,10 @@ fn write_predictions(
     file: &PredictionFile,
     predictions: &Predictions,
     labels: Option<&[u8]>,
-    precision: Precision,
+    real_type: RealType,
 ) -> Result<(), WriteError> {
     match file {
-        PredictionFile::Csv(path) => write_bytes(path, csv(predictions, labels, precision).as_bytes()),
+        PredictionFile::Csv(path) => write_bytes(path, csv(predictions, labels, real_type).as_bytes()),
         PredictionFile::Hdf5(path) => write_hdf5(path, |file| {
             let new = || file.new_dataset_builder().obj_track_times(false);
             new().with_data(&predictions.classes).create("predictions")?;
@@ -150,13 +150,13 @@ fn write_predictions(
 }
 
 /// `example,prediction,probability` and, where there are labels, `label`.
-fn csv(predictions: &Predictions, labels: Option<&[u8]>, precision: Precision) -> String {
+fn csv(predictions: &Predictions, labels: Option<&[u8]>, real_type: RealType) -> String {
     let mut csv = "example,prediction,probability".to_owned();
     csv.push_str(if labels.is_some() { ",label\n" } else { "\n" });
     let rows = predictions.classes.iter().zip(&predictions.probabilities);
     for (example, (class, &probability)) in rows.enumerate() {
         let label = labels.map(|labels| format!(",{}", labels[example])).unwrap_or_default();
-        let probability = precision.format(probability);
+        let probability = real_type.format(probability);
         writeln!(csv, "{example},{class},{probability}{label}").expect("a String takes everything");
     }
     csv

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use settings::Verbosity;
-use shared::Precision;
+use shared::RealType;
 use shared::ids::Iteration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -16,12 +16,12 @@ pub struct Progress {
     bar: ProgressBar,
     print_every: u64,
     iterations: u64,
-    precision: Precision,
+    real_type: RealType,
 }
 
 impl Progress {
-    /// Progress of a run of `iterations`; hidden unless standard error is a terminal.
-    pub fn new(iterations: u64, print_every: u64, precision: Precision, verbosity: Verbosity) -> Self {
+    /// Progress of a run of `iterations`, whose costs are `costs`; hidden unless standard error is a terminal.
+    pub fn new(iterations: u64, print_every: u64, costs: RealType, verbosity: Verbosity) -> Self {
         let shown = io::stderr().is_terminal() && verbosity != Verbosity::Quiet;
         let target = if shown {
             ProgressDrawTarget::stderr()
@@ -35,7 +35,7 @@ impl Progress {
             bar,
             print_every,
             iterations,
-            precision,
+            real_type: costs,
         }
     }
 
@@ -54,7 +54,7 @@ impl Progress {
         if iteration.0.is_multiple_of(self.print_every) || is_last {
             self.result(format_args!(
                 "Cost after iteration {iteration}: {}",
-                self.precision.format(cost)
+                self.real_type.format(cost)
             ))?;
         }
         if self.bar.is_hidden() && is_milestone(done, self.iterations) {

@@ -123,6 +123,7 @@ pub async fn run(
         run: setup.run,
         compute: setup.compute,
         parameters: setup.parameters,
+        gradient: Bytes::new(),
         links: BTreeMap::new(),
         resumed: setup.costs.len(),
         costs: setup.costs,

@@ -24,6 +24,8 @@ pub(crate) struct Shell<'a> {
     pub(crate) compute: Compute,
     /// W and b of the next iteration, encoded.
     pub(crate) parameters: Bytes,
+    /// The gradient that makes them from those of the iteration before, encoded; empty unless the run is mixed.
+    pub(crate) gradient: Bytes,
     pub(crate) links: BTreeMap<WorkerId, Link>,
     /// J of every iteration so far.
     pub(crate) costs: Vec<f64>,
@@ -69,9 +71,10 @@ impl Shell<'_> {
                 iteration,
                 cost,
                 parameters,
+                gradient,
                 wrong,
             }) => {
-                self.parameters = parameters;
+                (self.parameters, self.gradient) = (parameters, gradient);
                 Ok(Some(Event::Updated { iteration, cost, wrong }))
             }
             Computed::Snapshot(parameters) => {
@@ -160,7 +163,12 @@ impl Shell<'_> {
             }
             Action::Broadcast { iteration, to } => {
                 for link in to.iter().filter_map(|worker| self.links.get(worker)) {
-                    link.send_parameters(iteration, self.parameters.clone(), self.run.precision);
+                    link.send_parameters(iteration, self.parameters.clone(), self.run.precision.parameters());
+                }
+            }
+            Action::BroadcastGradient { iteration, to } => {
+                for link in to.iter().filter_map(|worker| self.links.get(worker)) {
+                    link.send_gradient(iteration, self.gradient.clone(), self.run.precision.sums());
                 }
             }
             Action::Compute {

@@ -18,7 +18,7 @@ use shared::dataset::{DatasetError, Role};
 use shared::kernel::InstructionSet;
 use shared::layers::LayerSizesError;
 use shared::predict::accuracy;
-use shared::shard::ShardError;
+use shared::shard::{GradientOf, ShardError};
 use shared::tree::TreeError;
 use shared::{AnyParameters, BlockColumns, Dataset, LayerSizes, Parameters, Precision, Real, Shard, Tree};
 use tokio::sync::mpsc;
@@ -148,7 +148,7 @@ impl Data {
         let (train, test) = match &config.data {
             TrainingData::BuiltIn => (shared::dataset::demo::train(), Some(shared::dataset::demo::test())),
             TrainingData::Files { train, test, names } => {
-                let open = |path: &Path, role| Dataset::open(path, role, names, config.precision);
+                let open = |path: &Path, role| Dataset::open(path, role, names, config.precision.parameters());
                 (
                     open(train, Role::Train)?,
                     test.as_deref().map(|path| open(path, Role::Test)).transpose()?,
@@ -189,19 +189,21 @@ pub async fn train(
 ) -> Result<(), TrainError> {
     let data = Data::open(config)?;
     match config.precision {
-        Precision::F64 => train_in::<f64>(config, data, progress, stops).await,
-        Precision::F32 => train_in::<f32>(config, data, progress, stops).await,
+        Precision::F64 => train_in::<f64, f64>(config, data, progress, stops).await,
+        Precision::Mixed => train_in::<f64, f32>(config, data, progress, stops).await,
+        Precision::F32 => train_in::<f32, f32>(config, data, progress, stops).await,
     }
 }
 
-async fn train_in<T: Real>(
+/// Trains with parameters in `C` and sums in `G`.
+async fn train_in<C: Real, G: Real + GradientOf<C>>(
     config: &TrainConfig,
     data: Data,
     progress: &Progress,
     stops: mpsc::UnboundedReceiver<StopSignal>,
 ) -> Result<(), TrainError>
 where
-    AnyParameters: From<Parameters<T>>,
+    AnyParameters: From<Parameters<C>>,
 {
     let sizes = LayerSizes::binary_classifier(data.train.features(), &config.hidden)?;
     let block_columns = config
@@ -215,7 +217,7 @@ where
         parameters,
         costs,
         checkpoints,
-    } = begin::<T>(config, &configuration)?;
+    } = begin::<C>(config, &configuration)?;
     let port = Port::open(config.fleet, &config.access).await?;
     // The last thing that can fail before anything is written or started.
     if let Some(folder) = &config.out {
@@ -228,7 +230,7 @@ where
             SumSource::Workers(Arc::clone(&data.train)),
             encode(parameters.values().to_vec()),
         ),
-        None => (SumSource::Here(hold_batch(&data, &sizes, &tree)?), Bytes::new()),
+        None => (SumSource::Here(hold_batch::<C, G>(&data, &sizes, &tree)?), Bytes::new()),
     };
     let descent = Descent {
         parameters,
@@ -282,6 +284,7 @@ fn run_facts(config: &TrainConfig, data: &Data, sizes: &LayerSizes, block_column
         block_columns,
         element_type: data.train.element_type(),
         scale: data.scale,
+        learning_rate: config.learning_rate,
         iterations: config.iterations,
         data: data.train.digest(),
         worker_timeout: worker_timeout(config.fleet),
@@ -306,7 +309,11 @@ fn audit(config: &TrainConfig) -> Option<Audit> {
     }
 }
 
-fn hold_batch<T: Real>(data: &Data, sizes: &LayerSizes, tree: &Tree) -> Result<Shard<T>, TrainError> {
+fn hold_batch<C: Real, G: Real + GradientOf<C>>(
+    data: &Data,
+    sizes: &LayerSizes,
+    tree: &Tree,
+) -> Result<Shard<C, G>, TrainError> {
     let x = data.train.columns(0..data.train.m())?;
     let labels = data.train.labels().unwrap_or_default();
     Ok(Shard::new(tree, tree.root(), sizes, &x, labels, data.scale)?)

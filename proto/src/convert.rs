@@ -128,6 +128,13 @@ impl From<FromCoordinator> for wire::CoordinatorMessage {
                     data,
                 })
             }
+            FromCoordinator::Gradient(iteration, TensorChunk { offset, data }) => {
+                Message::Gradient(wire::GradientChunk {
+                    iteration: iteration.0,
+                    offset,
+                    data,
+                })
+            }
             FromCoordinator::Compute(iteration, nodes) => Message::Compute(wire::Compute {
                 iteration: iteration.0,
                 nodes: wire_ranges(&nodes),
@@ -165,6 +172,10 @@ impl TryFrom<wire::CoordinatorMessage> for FromCoordinator {
             Message::Parameters(chunk) => Self::Parameters(
                 Iteration(chunk.iteration),
                 tensor_chunk("ParametersChunk", chunk.offset, chunk.data)?,
+            ),
+            Message::Gradient(chunk) => Self::Gradient(
+                Iteration(chunk.iteration),
+                tensor_chunk("GradientChunk", chunk.offset, chunk.data)?,
             ),
             Message::Compute(compute) => {
                 let nodes = block_ranges("Compute", "nodes", &compute.nodes)?;
@@ -207,6 +218,7 @@ impl From<Run> for wire::Run {
             block_columns: run.block_columns.get() as u64,
             element_type: wire::ElementType::from(run.element_type).into(),
             scale: run.scale,
+            learning_rate: run.learning_rate,
             iterations: run.iterations,
             data_digest: Bytes::copy_from_slice(run.data.as_bytes()),
             worker_timeout_ms: u64::try_from(run.worker_timeout.as_millis()).unwrap_or(u64::MAX),
@@ -245,6 +257,9 @@ impl TryFrom<wire::Run> for Run {
         if !(run.scale.is_finite() && run.scale > 0.0) {
             return Err(field("scale", &run.scale, "a finite number above 0"));
         }
+        if !(run.learning_rate.is_finite() && run.learning_rate > 0.0) {
+            return Err(field("learning_rate", &run.learning_rate, "a finite number above 0"));
+        }
         if run.worker_timeout_ms == 0 {
             return Err(field("worker_timeout_ms", &0, "at least 1"));
         }
@@ -255,6 +270,7 @@ impl TryFrom<wire::Run> for Run {
             block_columns,
             element_type,
             scale: run.scale,
+            learning_rate: run.learning_rate,
             iterations: run.iterations,
             data: digest("Run", "data_digest", &run.data_digest)?,
             worker_timeout: Duration::from_millis(run.worker_timeout_ms),

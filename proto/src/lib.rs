@@ -27,7 +27,7 @@ pub use message::{Dismissal, FromCoordinator, FromWorker, Held, Hello, Reason, R
 pub use text::{MAX_TEXT_CHARACTERS, printable};
 
 /// The version of the protocol that this crate speaks.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The bytes of numbers in a chunk that we send: as many as may be. Every chunk is a write, two reads and a few threads
 /// to wake, and with four workers on two cores these cost more than the numbers.

@@ -74,6 +74,8 @@ pub enum FromCoordinator {
     Labels(TensorChunk),
     /// Part of W and b for one iteration.
     Parameters(Iteration, TensorChunk),
+    /// In a mixed run: part of the batch's sums of the iteration before, from which W and b for this one are made.
+    Gradient(Iteration, TensorChunk),
     /// The sums of these nodes are wanted, at the parameters of this iteration.
     Compute(Iteration, Vec<LeafRange>),
     /// It is alive.
@@ -103,7 +105,7 @@ pub struct Welcome {
 pub struct Run {
     /// n_0, …, n_L.
     pub sizes: LayerSizes,
-    /// The precision of all arithmetic.
+    /// Which numbers are f64 and which f32.
     pub precision: Precision,
     /// The blocks of the batch and their tree.
     pub tree: Tree,
@@ -113,6 +115,8 @@ pub struct Run {
     pub element_type: ElementType,
     /// What every number of X is multiplied by: finite and above 0.
     pub scale: f64,
+    /// α: finite and above 0.
+    pub learning_rate: f64,
     /// How many iterations the run makes.
     pub iterations: u64,
     /// The digest of the training data.

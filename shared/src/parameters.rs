@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use crate::{Digest, LayerSizes, Precision, Real};
+use crate::{Digest, LayerSizes, Real, RealType};
 
 /// W_1, b_1, …, W_L, b_L in their flat order (see [`LayerSizes`]), the order in which they are also sent and hashed.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +85,7 @@ fn digest_of_sizes(sizes: &LayerSizes) -> blake3::Hasher {
     hasher
 }
 
-/// Parameters of either precision, where the precision is known only when the program runs.
+/// Parameters of either type, where the type is known only when the program runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyParameters {
     /// In f64.
@@ -96,18 +96,18 @@ pub enum AnyParameters {
 
 impl AnyParameters {
     /// All numbers 0.
-    pub fn zeros(sizes: LayerSizes, precision: Precision) -> Self {
-        match precision {
-            Precision::F64 => Self::F64(Parameters::zeros(sizes)),
-            Precision::F32 => Self::F32(Parameters::zeros(sizes)),
+    pub fn zeros(sizes: LayerSizes, real_type: RealType) -> Self {
+        match real_type {
+            RealType::F64 => Self::F64(Parameters::zeros(sizes)),
+            RealType::F32 => Self::F32(Parameters::zeros(sizes)),
         }
     }
 
-    /// The precision of every number.
-    pub fn precision(&self) -> Precision {
+    /// The type of every number.
+    pub fn real_type(&self) -> RealType {
         match self {
-            Self::F64(_) => Precision::F64,
-            Self::F32(_) => Precision::F32,
+            Self::F64(_) => RealType::F64,
+            Self::F32(_) => RealType::F32,
         }
     }
 

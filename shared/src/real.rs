@@ -1,19 +1,19 @@
-//! The two precisions, f64 and f32, behind one trait.
+//! The two types of floating-point numbers, f64 and f32, behind one trait.
 
 use std::fmt;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::str::FromStr;
 
-/// The precision in which a run computes, stores and sends its numbers.
+/// The types of floating-point numbers in which networks are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// IEEE 754 binary64, the default: it reproduces NumPy's costs to 1e-12 relative.
+pub enum RealType {
+    /// IEEE 754 binary64.
     F64,
-    /// IEEE 754 binary32: half the traffic and half the memory, but costs drift from the float64 ones by percents.
+    /// IEEE 754 binary32.
     F32,
 }
 
-impl Precision {
+impl RealType {
     /// Bytes of one number: 8 or 4.
     pub fn bytes(self) -> usize {
         match self {
@@ -22,7 +22,7 @@ impl Precision {
         }
     }
 
-    /// `value`, a number of this precision, in the fewest digits that read back to the same bits.
+    /// `value`, a number of this type, in the fewest digits that read back to the same bits.
     pub fn format(self, value: f64) -> String {
         match self {
             Self::F64 => format!("{value:?}"),
@@ -31,7 +31,7 @@ impl Precision {
     }
 }
 
-impl fmt::Display for Precision {
+impl fmt::Display for RealType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::F64 => "f64",
@@ -40,19 +40,19 @@ impl fmt::Display for Precision {
     }
 }
 
-/// A precision that does not exist.
+/// A type that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("found `{0}`, expected `f64` or `f32`")]
-pub struct ParsePrecisionError(pub String);
+pub struct ParseRealTypeError(pub String);
 
-impl FromStr for Precision {
-    type Err = ParsePrecisionError;
+impl FromStr for RealType {
+    type Err = ParseRealTypeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "f64" => Ok(Self::F64),
             "f32" => Ok(Self::F32),
-            other => Err(ParsePrecisionError(other.to_owned())),
+            other => Err(ParseRealTypeError(other.to_owned())),
         }
     }
 }
@@ -76,20 +76,20 @@ pub trait Real:
     + crate::shard::GradientOf<Self>
     + 'static
 {
-    /// The precision that this type is.
-    const PRECISION: Precision;
+    /// Which type this is.
+    const REAL_TYPE: RealType;
     /// +0.
     const ZERO: Self;
     /// 1.
     const ONE: Self;
 
-    /// The nearest number of this precision, ties to even.
+    /// The nearest number of this type, ties to even.
     fn from_f64(value: f64) -> Self;
-    /// The nearest number of this precision, ties to even.
+    /// The nearest number of this type, ties to even.
     fn from_f32(value: f32) -> Self;
-    /// The nearest number of this precision, ties to even.
+    /// The nearest number of this type, ties to even.
     fn from_i32(value: i32) -> Self;
-    /// The nearest number of this precision, ties to even.
+    /// The nearest number of this type, ties to even.
     fn from_i64(value: i64) -> Self;
     /// The same number; exact.
     fn to_f64(self) -> f64;
@@ -103,7 +103,7 @@ pub trait Real:
     fn is_finite(self) -> bool;
     /// |`self`|.
     fn abs(self) -> Self;
-    /// The number whose little-endian bytes are `bytes`, which must be exactly [`Precision::bytes`] long.
+    /// The number whose little-endian bytes are `bytes`, which must be exactly [`RealType::bytes`] long.
     ///
     /// # Panics
     ///
@@ -114,9 +114,9 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($t:ty, $precision:expr, $exp:path, $ln_1p:path) => {
+    ($t:ty, $real_type:expr, $exp:path, $ln_1p:path) => {
         impl Real for $t {
-            const PRECISION: Precision = $precision;
+            const REAL_TYPE: RealType = $real_type;
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
 
@@ -172,25 +172,25 @@ macro_rules! real {
     };
 }
 
-real!(f64, Precision::F64, libm::exp, libm::log1p);
-real!(f32, Precision::F32, libm::expf, libm::log1pf);
+real!(f64, RealType::F64, libm::exp, libm::log1p);
+real!(f32, RealType::F32, libm::expf, libm::log1pf);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_precision_reads_back_from_its_own_name() {
-        for precision in [Precision::F64, Precision::F32] {
-            assert_eq!(precision.to_string().parse(), Ok(precision));
+    fn a_type_reads_back_from_its_own_name() {
+        for real_type in [RealType::F64, RealType::F32] {
+            assert_eq!(real_type.to_string().parse(), Ok(real_type));
         }
-        assert_eq!("f16".parse::<Precision>(), Err(ParsePrecisionError("f16".to_owned())));
+        assert_eq!("f16".parse::<RealType>(), Err(ParseRealTypeError("f16".to_owned())));
     }
 
     #[test]
-    fn numbers_are_printed_with_as_many_digits_as_their_precision_has() {
-        assert_eq!(Precision::F64.format(0.1), "0.1");
-        assert_eq!(Precision::F64.format(1.0), "1.0");
-        assert_eq!(Precision::F32.format(f64::from(0.1_f32)), "0.1");
+    fn numbers_are_printed_with_as_many_digits_as_their_type_has() {
+        assert_eq!(RealType::F64.format(0.1), "0.1");
+        assert_eq!(RealType::F64.format(1.0), "1.0");
+        assert_eq!(RealType::F32.format(f64::from(0.1_f32)), "0.1");
     }
 }

@@ -1,10 +1,13 @@
 //! Gradient descent.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
 
 use crate::gradient::{MeanGradient, mean};
 use crate::kernel::InstructionSet;
-use crate::{Parameters, Real};
+use crate::{LayerSizes, Parameters, Real};
 
 /// w ← w − α dw, b ← b − α db: for every element a multiplication, then a subtraction, each rounded.
 ///
@@ -30,13 +33,72 @@ pub fn step<T: Real>(value: T, slope: T, learning_rate: T) -> T {
     value - learning_rate * slope
 }
 
-/// The fast way from the sums of some parameters to their update: value − learning_rate · (sum · scale / m), with the
-/// bits of [`mean`] and [`step`]. Returns whether all values are finite after it.
-///
-/// # Panics
-///
-/// If there are not as many sums as values.
-pub fn descend<C: Real, G: Real>(values: &mut [C], sums: &[G], scale: C, m: C, learning_rate: C) -> bool {
+/// What all updates of a run have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpdateRule<C> {
+    /// Where W_1 is in the flat order: its sums are by the data as they stand in the file.
+    scaled: Range<usize>,
+    scale: C,
+    m: C,
+    learning_rate: C,
+}
+
+impl<C: Real> UpdateRule<C> {
+    /// The rule for a network of these sizes.
+    ///
+    /// - `scale`: the factor of every number in x; `m`: the columns of the batch; `learning_rate`: α
+    pub fn new(sizes: &LayerSizes, scale: f64, m: usize, learning_rate: f64) -> Self {
+        Self {
+            scaled: sizes.weights(1),
+            scale: C::from_f64(scale),
+            m: C::from_i64(m as i64),
+            learning_rate: C::from_f64(learning_rate),
+        }
+    }
+
+    /// J, from the sum of the loss over the batch: loss / m.
+    pub fn cost<G: Real>(&self, loss: G) -> C {
+        loss.to_real::<C>() / self.m
+    }
+
+    /// Updates the parameters from number `first` of the flat order on, each by the sum over the batch of its derivative:
+    /// value − α · (sum · σ / m), with σ = scale for W_1 and 1 for all others. It has the bits of [`GradientSum::into_mean`]
+    /// and [`update`]. Returns whether all values are finite after it.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many sums as values.
+    ///
+    /// [`GradientSum::into_mean`]: crate::GradientSum::into_mean
+    pub fn apply<G: Real>(&self, values: &mut [C], first: usize, sums: &[G]) -> bool {
+        let scaled = values.len().min(self.scaled.end.saturating_sub(first));
+        let (w, others) = values.split_at_mut(scaled);
+        let (dw, other_sums) = sums.split_at(scaled);
+        let finite = descend(w, dw, self.scale, self.m, self.learning_rate);
+        descend(others, other_sums, C::ONE, self.m, self.learning_rate) && finite
+    }
+
+    /// [`UpdateRule::apply`] to all parameters, on rayon's current threads.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many sums as values.
+    pub fn apply_in_parallel<G: Real>(&self, values: &mut [C], sums: &[G]) -> bool {
+        assert_eq!(values.len(), sums.len(), "there is a sum for every value");
+        let tasks = values.par_chunks_mut(TASK_NUMBERS).zip(sums.par_chunks(TASK_NUMBERS));
+        tasks
+            .enumerate()
+            .map(|(task, (values, sums))| self.apply(values, task * TASK_NUMBERS, sums))
+            .reduce(|| true, |left, right| left & right)
+    }
+}
+
+/// Numbers that a task updates: small enough for the L1 and L2 caches.
+const TASK_NUMBERS: usize = 8192;
+
+/// value − learning_rate · (sum · scale / m), with the bits of [`mean`] and [`step`]. Returns whether all values are
+/// finite after it.
+fn descend<C: Real, G: Real>(values: &mut [C], sums: &[G], scale: C, m: C, learning_rate: C) -> bool {
     assert_eq!(values.len(), sums.len(), "there is a sum for every value");
     InstructionSet::chosen().run(Descend {
         values,

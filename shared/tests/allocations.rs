@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shared::element::Values;
 use shared::shard::GradientOf;
 use shared::threads::lead_pool;
-use shared::update::descend;
+use shared::update::UpdateRule;
 use shared::{BlockColumns, Columns, GradientSum, Initialisation, LayerSizes, Real, Shard, Tree};
 
 /// The system's allocator, which counts what it is asked for.
@@ -51,11 +51,12 @@ fn allocations<C: Real, G: Real + GradientOf<C>>(sizes: &[usize], m: usize, thre
         let mut shard = Shard::<C, G>::new(&tree, root, &sizes, &x, &labels, 1.0 / 255.0).unwrap();
         let mut parameters = Initialisation::He.parameters::<C>(&sizes, 1);
         let mut sums = [GradientSum::<G>::zeros(sizes.clone())];
+        let rule = UpdateRule::<C>::new(&sizes, 1.0 / 255.0, m, 0.01);
         let mut iterate = || {
             pool.install(|| shard.node_sums_into(&parameters, &[root], &mut sums));
             let values = parameters.values_mut();
-            let (count, m) = (values.len(), C::from_i64(m as i64));
-            descend(values, &sums[0].values()[..count], C::ONE, m, C::from_f64(0.01));
+            let count = values.len();
+            rule.apply(values, 0, &sums[0].values()[..count]);
         };
         (0..3).for_each(|_| iterate());
         let before = ALLOCATIONS.load(Ordering::Relaxed);

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use proto::wire;
 use proto::wire::coordinator_message::Message as Answer;
 use proto::wire::worker_message::Message;
+use proto::{PROTOCOL_VERSION, wire};
 use shared::reference::{Batch, node_sum};
 use shared::{BlockColumns, LayerSizes, LeafRange, Parameters, Tree};
 use tokio::sync::mpsc;
@@ -124,7 +124,7 @@ impl Foreigner {
     /// If it is not let in.
     pub async fn join(address: &str, name: &str, sample: Sample) -> Self {
         let mut stream = Stranger::connect(address).await;
-        stream.say(hello(1, name)).await;
+        stream.say(hello(PROTOCOL_VERSION, name)).await;
         let run = match stream.hear().await {
             Some(Answer::Welcome(welcome)) => welcome.run.expect("a Welcome says what the run is"),
             other => panic!("found {other:?}, expected Welcome"),
@@ -181,6 +181,7 @@ impl Foreigner {
                     self.served.dismissed = Some(dismissed.explanation);
                     break;
                 }
+                Answer::Gradient(_) => panic!("found a gradient, which only a mixed run has"),
                 Answer::Welcome(_) => panic!("it was welcome before"),
             }
         }

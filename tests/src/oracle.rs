@@ -15,7 +15,7 @@ pub struct Training {
     pub hidden: Vec<usize>,
     /// How many updates.
     pub iterations: u64,
-    /// Of all arithmetic.
+    /// Which numbers are f64 and which f32.
     pub precision: Precision,
     /// The most columns in a block, if not the default.
     pub block_columns: Option<usize>,
@@ -41,6 +41,12 @@ impl Training {
     /// The same in f32.
     pub fn in_f32(self) -> Self {
         let precision = Precision::F32;
+        Self { precision, ..self }
+    }
+
+    /// The same in mixed precision.
+    pub fn in_mixed(self) -> Self {
+        let precision = Precision::Mixed;
         Self { precision, ..self }
     }
 
@@ -90,26 +96,27 @@ impl Training {
     /// If the network does not fit the data.
     pub fn expected_stdout(&self, sample: &Sample) -> String {
         match self.precision {
-            Precision::F64 => self.stdout_in::<f64>(sample),
-            Precision::F32 => self.stdout_in::<f32>(sample),
+            Precision::F64 => self.stdout_in::<f64, f64>(sample),
+            Precision::Mixed => self.stdout_in::<f64, f32>(sample),
+            Precision::F32 => self.stdout_in::<f32, f32>(sample),
         }
     }
 
-    fn stdout_in<T: Real>(&self, sample: &Sample) -> String {
+    fn stdout_in<C: Real, G: Real>(&self, sample: &Sample) -> String {
         let Sample { x, labels } = sample;
         let sizes = LayerSizes::binary_classifier(x.features(), &self.hidden).expect("the sizes are valid");
         let columns = self.block_columns.and_then(BlockColumns::new);
         let tree = Tree::over_batch(x.count(), columns.unwrap_or(BlockColumns::default_for(x.count())));
         let tree = tree.expect("the batch is small");
         let scale = ScaleChoice::Auto.factor(x.element_type());
-        let mut parameters = Initialisation::Scaled.parameters::<T>(&sizes, SEED);
+        let mut parameters = Initialisation::Scaled.parameters::<C>(&sizes, SEED);
         let batch = Batch {
             x,
             labels,
             scale,
             tree: &tree,
         };
-        let costs = train::<T, T>(&mut parameters, batch, T::from_f64(LEARNING_RATE), self.iterations);
+        let costs = train::<C, G>(&mut parameters, batch, C::from_f64(LEARNING_RATE), self.iterations);
         let classes: Vec<u8> = probabilities(&parameters, x, scale).into_iter().map(class_of).collect();
         let mut stdout = String::new();
         for (iteration, cost) in costs.iter().enumerate() {

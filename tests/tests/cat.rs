@@ -17,8 +17,11 @@ use tests::results::Results;
 /// How long a run at full length may take; a minute is usual.
 const LIMIT: Duration = Duration::from_secs(500);
 
-/// The largest relative difference from NumPy's costs; its order of summation is another.
+/// The largest relative difference from NumPy's costs in f64; its order of summation is another.
 const TOLERANCE: f64 = 1e-12;
+
+/// The same in mixed precision.
+const MIXED_TOLERANCE: f64 = 1e-6;
 
 /// What NumPy computed in float64 after `np.random.seed(1)`, with a learning rate of 0.0075.
 struct Reference {
@@ -136,12 +139,12 @@ fn train(data: &[String], workers: usize, options: &[&str]) -> Results {
 
 impl Reference {
     #[track_caller]
-    fn check(&self, results: &Results) {
+    fn check(&self, results: &Results, tolerance: f64) {
         assert_eq!(results.costs.len(), self.costs.len());
         for (&(iteration, cost), &(of, expected)) in results.costs.iter().zip(&self.costs) {
             let difference = ((cost - expected) / expected).abs();
             assert!(
-                iteration == of && difference <= TOLERANCE,
+                iteration == of && difference <= tolerance,
                 "cost {cost:?} after iteration {iteration}, expected {expected:?} after {of}: {difference:e} apart"
             );
         }
@@ -153,8 +156,17 @@ impl Reference {
     fn check_at_full_length(&self, workers: usize) {
         let Some(data) = cat_images() else { return };
         let alone = train(&data, 0, self.options);
-        self.check(&alone);
+        self.check(&alone, TOLERANCE);
         assert_eq!(train(&data, workers, self.options), alone, "{workers} workers");
+    }
+
+    /// The same in mixed precision.
+    fn check_mixed_at_full_length(&self, workers: usize) {
+        let Some(data) = cat_images() else { return };
+        let options = [self.options, &["--precision", "mixed"]].concat();
+        let alone = train(&data, 0, &options);
+        self.check(&alone, MIXED_TOLERANCE);
+        assert_eq!(train(&data, workers, &options), alone, "{workers} workers");
     }
 }
 
@@ -166,6 +178,16 @@ fn four_layers_give_numpys_costs_alone_and_the_same_bits_on_four_workers() {
 #[test]
 fn two_layers_give_numpys_costs_alone_and_the_same_bits_on_two_workers() {
     TWO_LAYERS.check_at_full_length(2);
+}
+
+#[test]
+fn four_layers_give_numpys_costs_to_1e_6_in_mixed_precision() {
+    FOUR_LAYERS.check_mixed_at_full_length(4);
+}
+
+#[test]
+fn two_layers_give_numpys_costs_to_1e_6_in_mixed_precision() {
+    TWO_LAYERS.check_mixed_at_full_length(3);
 }
 
 #[test]

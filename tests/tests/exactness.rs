@@ -57,6 +57,20 @@ fn bytes_in_f32_give_the_oracles_bits_on_every_fleet() {
 }
 
 #[test]
+fn bytes_in_mixed_precision_give_the_oracles_bits_on_every_fleet() {
+    let (sample, training) = (Sample::bytes(210, 48, 11), Training::new(&[6, 4], 12).in_mixed());
+    check(&sample, &training, &ALONE);
+    check(&sample, &training, &FLEETS);
+}
+
+#[test]
+fn more_than_one_chunk_of_a_gradient_gives_the_oracles_bits() {
+    // dW_1 takes 480 KB in f32: two chunks on the wire; the parameters take four.
+    let training = Training::new(&[20], 4).in_mixed();
+    check(&Sample::floats(40, 6000, 12), &training, &[(0, 2), (1, 2), (3, 1)]);
+}
+
+#[test]
 fn numbers_of_f64_give_the_oracles_bits_on_every_fleet() {
     let (sample, training) = (Sample::floats(173, 21, 3), Training::new(&[9, 3], 12));
     check(&sample, &training, &ALONE);
@@ -100,6 +114,7 @@ fn workers_of_different_instruction_sets_give_the_oracles_bits() {
     for (sample, training) in [
         (Sample::bytes(209, 48, 8), Training::new(&[13, 4], 12)),
         (Sample::bytes(209, 48, 9), Training::new(&[13, 4], 12).in_f32()),
+        (Sample::bytes(209, 48, 13), Training::new(&[13, 4], 12).in_mixed()),
         (Sample::floats(120, 19, 10), Training::new(&[7], 12)),
     ] {
         sample.write(&folder.path("data.h5"));

@@ -7,9 +7,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use proto::wire;
 use proto::wire::coordinator_message::Message as Answer;
 use proto::wire::worker_message::Message;
+use proto::{PROTOCOL_VERSION, wire};
 use shared::element::Values;
 use tests::cluster::Cluster;
 use tests::data::{Folder, Sample};
@@ -81,9 +81,9 @@ async fn whoever_begins_with_something_else_than_hello_is_dismissed_and_disturbs
         Some(Message::Ready(wire::Ready {})),
         Some(Message::Sum(sum)),
         Some(Message::Sum(no_sum)),
-        hello(1, ""),
-        hello(1, &long_name),
-        hello(1, "steers \u{1b}[2J the terminal"),
+        hello(PROTOCOL_VERSION, ""),
+        hello(PROTOCOL_VERSION, &long_name),
+        hello(PROTOCOL_VERSION, "steers \u{1b}[2J the terminal"),
     ] {
         let mut stranger = Stranger::connect(&run.0.address).await;
         stranger.say(nonsense.clone()).await;
@@ -119,7 +119,7 @@ async fn a_member_that_sends_an_impossible_sum_is_dismissed_by_name_and_the_run_
     let folder = Folder::new();
     let (cluster, expected) = waiting_for_the_second(&folder);
     let mut member = Stranger::connect(&cluster.address).await;
-    member.say(hello(1, "liar")).await;
+    member.say(hello(PROTOCOL_VERSION, "liar")).await;
     let mut blocks = Vec::new();
     loop {
         match member.hear().await {

@@ -9,12 +9,13 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use proto::tensor::{Pool, decode_to};
-use proto::{Run, TensorChunk};
+use proto::Run;
+use proto::tensor::Pool;
 use shared::element::Element;
 use shared::ids::Iteration;
-use shared::shard::ShardError;
+use shared::shard::{GradientOf, ShardError};
 use shared::threads::lead_pool;
+use shared::update::UpdateRule;
 use shared::with_element_type;
 use shared::{
     AnyParameters, BlockSet, Columns, ElementType, GradientSum, LeafRange, Parameters, Precision, Real, Shard, Tree,
@@ -41,6 +42,8 @@ pub enum Order {
     Hold(Box<Shipment>),
     /// Compute at these parameters from now on.
     Parameters(AnyParameters),
+    /// Compute from now on at the parameters that an update by these sums over the whole batch makes.
+    Gradient(Vec<f32>),
     /// Compute the sums of these nodes.
     Compute(Iteration, Vec<LeafRange>),
 }
@@ -52,8 +55,8 @@ pub enum Outcome {
     Held,
     /// The columns cannot be laid out.
     Refused(ShardError),
-    /// Parameters that are no longer needed; their memory is.
-    Spare(AnyParameters),
+    /// Numbers that are no longer needed; their memory is.
+    Spare(Spare),
     /// The sums of every node that was asked for, encoded for the wire.
     Sums {
         /// The iteration.
@@ -65,17 +68,13 @@ pub enum Outcome {
     },
 }
 
-/// Writes a chunk of parameters to its place. The session has checked that it has one.
-pub fn store(chunk: &TensorChunk, parameters: &mut AnyParameters) {
-    fn write<T: Real>(chunk: &TensorChunk, values: &mut [T]) {
-        let first = chunk.offset as usize;
-        let numbers = chunk.data.len() / size_of::<T>();
-        decode_to(&chunk.data, &mut values[first..first + numbers]);
-    }
-    match parameters {
-        AnyParameters::F64(parameters) => write(chunk, parameters.values_mut()),
-        AnyParameters::F32(parameters) => write(chunk, parameters.values_mut()),
-    }
+/// Memory of numbers that are no longer needed.
+#[derive(Debug)]
+pub enum Spare {
+    /// Of parameters.
+    Parameters(AnyParameters),
+    /// Of a gradient.
+    Gradient(Vec<f32>),
 }
 
 /// Starts the thread, with a pool of `threads`. It ends when the orders end.
@@ -125,7 +124,13 @@ impl Workbench {
                 Ok(()) => Outcome::Held,
                 Err(error) => Outcome::Refused(error),
             }),
-            (Order::Parameters(parameters), Some(held)) => Some(Outcome::Spare(held.replace(parameters))),
+            (Order::Parameters(parameters), Some(held)) => {
+                Some(Outcome::Spare(Spare::Parameters(held.replace(parameters))))
+            }
+            (Order::Gradient(gradient), Some(held)) => {
+                held.update(&gradient);
+                Some(Outcome::Spare(Spare::Gradient(gradient)))
+            }
             (Order::Compute(iteration, nodes), Some(held)) => Some(held.sums(iteration, nodes)),
             // The session asks for nothing before it has joined a run.
             (_, None) => None,
@@ -141,23 +146,27 @@ impl fmt::Debug for Workbench {
 
 /// What is held of a run, in the precision of the run.
 enum Held {
-    F64(HeldShard<f64>),
-    F32(HeldShard<f32>),
+    F64(HeldShard<f64, f64>),
+    Mixed(HeldShard<f64, f32>),
+    F32(HeldShard<f32, f32>),
 }
 
-struct HeldShard<T> {
+/// What is held of a run whose parameters are in `C` and whose sums are in `G`.
+struct HeldShard<C, G> {
     tree: Tree,
     element_type: ElementType,
-    shard: Shard<T>,
-    parameters: Parameters<T>,
+    shard: Shard<C, G>,
+    parameters: Parameters<C>,
+    rule: UpdateRule<C>,
     /// Memory of sums.
-    pool: Pool<T>,
+    pool: Pool<G>,
 }
 
 impl Held {
     fn new(run: &Run) -> Self {
         match run.precision {
             Precision::F64 => Self::F64(HeldShard::new(run)),
+            Precision::Mixed => Self::Mixed(HeldShard::new(run)),
             Precision::F32 => Self::F32(HeldShard::new(run)),
         }
     }
@@ -165,6 +174,7 @@ impl Held {
     fn retain(&mut self, blocks: &BlockSet) {
         match self {
             Self::F64(held) => held.shard.retain(blocks),
+            Self::Mixed(held) => held.shard.retain(blocks),
             Self::F32(held) => held.shard.retain(blocks),
         }
     }
@@ -172,6 +182,7 @@ impl Held {
     fn hold(&mut self, shipment: &Shipment) -> Result<(), ShardError> {
         match self {
             Self::F64(held) => held.hold(shipment),
+            Self::Mixed(held) => held.hold(shipment),
             Self::F32(held) => held.hold(shipment),
         }
     }
@@ -179,27 +190,40 @@ impl Held {
     /// Takes new parameters and gives the old ones back.
     fn replace(&mut self, parameters: AnyParameters) -> AnyParameters {
         match (self, parameters) {
-            (Self::F64(held), AnyParameters::F64(new)) => std::mem::replace(&mut held.parameters, new).into(),
+            (
+                Self::F64(HeldShard { parameters, .. }) | Self::Mixed(HeldShard { parameters, .. }),
+                AnyParameters::F64(new),
+            ) => std::mem::replace(parameters, new).into(),
             (Self::F32(held), AnyParameters::F32(new)) => std::mem::replace(&mut held.parameters, new).into(),
-            (_, other) => unreachable!("parameters are made for the run, not in {}", other.precision()),
+            (_, other) => unreachable!("parameters are made for the run, not in {}", other.real_type()),
         }
+    }
+
+    /// Updates the parameters. Only in a mixed run are there gradients; the session has checked that.
+    fn update(&mut self, gradient: &[f32]) {
+        match self {
+            Self::Mixed(held) => held.rule.apply_in_parallel(held.parameters.values_mut(), gradient),
+            Self::F64(_) | Self::F32(_) => unreachable!("no gradient is broadcast in such a run"),
+        };
     }
 
     fn sums(&mut self, iteration: Iteration, nodes: Vec<LeafRange>) -> Outcome {
         match self {
             Self::F64(held) => held.sums(iteration, nodes),
+            Self::Mixed(held) => held.sums(iteration, nodes),
             Self::F32(held) => held.sums(iteration, nodes),
         }
     }
 }
 
-impl<T: Real> HeldShard<T> {
+impl<C: Real, G: Real + GradientOf<C>> HeldShard<C, G> {
     fn new(run: &Run) -> Self {
         Self {
             tree: run.tree.clone(),
             element_type: run.element_type,
             shard: Shard::empty(&run.tree, &run.sizes, run.element_type, run.scale),
             parameters: Parameters::zeros(run.sizes.clone()),
+            rule: UpdateRule::new(&run.sizes, run.scale, run.tree.items(), run.learning_rate),
             pool: Pool::default(),
         }
     }
@@ -231,7 +255,7 @@ impl<T: Real> HeldShard<T> {
         Outcome::Sums {
             iteration,
             nodes: nodes.into_iter().zip(encoded).collect(),
-            number_bytes: T::PRECISION.bytes(),
+            number_bytes: G::REAL_TYPE.bytes(),
         }
     }
 }

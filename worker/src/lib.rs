@@ -1,6 +1,7 @@
 //! Lockstep's worker: it dials a coordinator, holds a shard of the training columns, and computes its gradient sums in
 //! every iteration.
 
+pub mod arriving;
 pub mod backoff;
 pub mod cli;
 pub mod clock;

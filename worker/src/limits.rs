@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use proto::Run;
 use settings::Size;
 use shared::tree::{PANEL_FEATURES, TILE};
-use shared::{BlockSet, LeafRange};
+use shared::{BlockSet, LeafRange, Precision};
 use sysinfo::System;
 
 /// What the program takes whatever the run: itself, the windows of HTTP/2, and messages under way.
@@ -130,12 +130,13 @@ pub struct Demand<'a> {
 impl Demand<'_> {
     /// The memory that it takes at most, in bytes.
     ///
-    /// The sum of the parts below, with P parameters of `number` bytes, n_0 features of `element` bytes. All n_l, l =
+    /// The sum of the parts below, with P parameters of `number` bytes, sums of `sum` bytes a number, n_0 features of
+    /// `element` bytes. All n_l, l =
     /// 0 … L, are rounded up to tiles of 8.
     ///
-    /// - parameters: 3 · P · number
+    /// - parameters: 3 · P · number; in a mixed run gradients: 3 · P · sum
     /// - columns: (held + 3 · arriving) · (n_0 · element + 1)
-    /// - sums: 2 · nodes · (P + 1) · number
+    /// - sums: 2 · nodes · (P + 1) · sum
     /// - passes over the nodes' columns: columns · 4 · Σ n_l · number, l = 1 … L
     /// - threads, each at 384 columns or one block: columns · ((h + 2) · n + 144) · number, with n the largest
     ///   n_l, l = 1 … L, and h how often the largest of all can be halved until it is within a panel
@@ -149,7 +150,12 @@ impl Demand<'_> {
             element_type,
             ..
         } = self.run;
-        let (number, element) = (precision.bytes() as u128, element_type.bytes() as u128);
+        let (number, sum) = (precision.parameters().bytes() as u128, precision.sums().bytes() as u128);
+        let element = element_type.bytes() as u128;
+        let gradients = match precision {
+            Precision::Mixed => PARAMETER_SETS * sizes.parameters() as u128 * sum,
+            Precision::F64 | Precision::F32 => 0,
+        };
         let parameters = sizes.parameters() as u128;
         let in_tiles = |n: usize| (n as u128).next_multiple_of(TILE as u128);
         let layers = sizes.as_slice()[1..].iter().map(|&n| in_tiles(n));
@@ -167,8 +173,9 @@ impl Demand<'_> {
         let halvings = u128::from(longest.next_power_of_two().ilog2());
         let strip = STRIP_COLUMNS.max(self.run.block_columns.get() as u128);
         BASE + PARAMETER_SETS * parameters * number
+            + gradients
             + kept * (in_tiles(sizes.features()) * element + 1)
-            + SUM_SETS * nodes * (parameters + 1) * number
+            + SUM_SETS * nodes * (parameters + 1) * sum
             + computed * PASS_NUMBERS * units * number
             + threads * strip * ((halvings + 2) * widest + NEAR_NUMBERS) * number
             + threads * LEVELS * TASK_FEATURES * widest * number
@@ -207,6 +214,7 @@ mod tests {
             block_columns,
             element_type: ElementType::I16,
             scale: 1.0,
+            learning_rate: 0.1,
             iterations: 1,
             data: Digest::from_bytes([0; 32]),
             worker_timeout: Duration::from_secs(5),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::{Held, Hello};
 use tokio::sync::mpsc;
 
+use crate::arriving::Arriving;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::compute::{self, Membership};
@@ -63,8 +64,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
             orders,
             outcomes,
             sends: start_sending(connection.outgoing.clone()),
-            incoming: None,
-            spare: None,
+            arriving: Arriving::default(),
             iterations: 0,
         };
         let mut held = None;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Joining ── Welcome ──▶ Member   Assignment, columns ─▶ lay out ─▶ Ready      (at any time, again and again)
-//!                                   parameters, Compute ─▶ sums                  (every iteration)
+//!                                   parameters or gradient, Compute ─▶ sums                  (every iteration)
 //! ```
 
 mod member;
@@ -96,7 +96,11 @@ pub enum Action {
     Store(TensorChunk),
     /// All parameters of this iteration have arrived.
     Parameters(Iteration),
-    /// Compute the sums of these nodes at the parameters that arrived last, and send them.
+    /// Write a chunk of the gradient to its place.
+    StoreGradient(TensorChunk),
+    /// All of the gradient has arrived that makes the parameters of this iteration from those of the one before.
+    Gradient(Iteration),
+    /// Compute the sums of these nodes at the parameters that arrived or were made last, and send them.
     Compute(Iteration, Vec<LeafRange>),
     /// The run is complete.
     Finish {
@@ -151,6 +155,20 @@ pub enum Misconduct {
         found: Iteration,
         /// The latest whose parameters have come.
         expected: Iteration,
+    },
+    /// A gradient without the parameters that it is to be applied to.
+    #[error("found a gradient for iteration {found}, expected the parameters of iteration {expected} before it")]
+    NothingToUpdate {
+        /// The iteration whose parameters were to be made.
+        found: Iteration,
+        /// The one before, whose parameters are not there.
+        expected: Iteration,
+    },
+    /// Parameters and a gradient for the same iteration.
+    #[error("found both parameters and a gradient for iteration {iteration}, expected one of both")]
+    Both {
+        /// The iteration.
+        iteration: Iteration,
     },
     /// Sums are wanted at parameters that are not there.
     #[error("found Compute for iteration {found} before all of its parameters")]
@@ -267,6 +285,7 @@ impl Session {
                 && held.run.precision == run.precision
                 && held.run.element_type == run.element_type
                 && held.run.scale.to_bits() == run.scale.to_bits()
+                && held.run.learning_rate.to_bits() == run.learning_rate.to_bits()
                 && held.run.tree == run.tree
         };
         let held = held.filter(counted_on);
@@ -320,6 +339,7 @@ fn name(message: &FromCoordinator) -> &'static str {
         FromCoordinator::Columns(_) => "ColumnsChunk",
         FromCoordinator::Labels(_) => "LabelsChunk",
         FromCoordinator::Parameters(..) => "ParametersChunk",
+        FromCoordinator::Gradient(..) => "GradientChunk",
         FromCoordinator::Compute(..) => "Compute",
         FromCoordinator::Heartbeat => "Heartbeat",
         FromCoordinator::Finished { .. } => "Finished",

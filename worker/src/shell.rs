@@ -6,11 +6,12 @@ use bytes::Bytes;
 use proto::tensor::chunks;
 use proto::{FromWorker, Reason, Run, SumChunk};
 use shared::ids::{Iteration, WorkerId};
-use shared::{AnyParameters, BlockSet, Digest, LeafRange};
+use shared::{BlockSet, Digest, LeafRange};
 use tokio::sync::mpsc;
 
+use crate::arriving::Arriving;
 use crate::clock::Clock;
-use crate::compute::{Membership, Order, Ordered, Outcome, store};
+use crate::compute::{Membership, Order, Ordered, Outcome};
 use crate::error::WorkError;
 use crate::limits::Resources;
 use crate::rpc::{self, Connection, Outgoing, StreamEnd};
@@ -69,10 +70,8 @@ pub(crate) struct Shell {
     pub(crate) orders: sync_mpsc::Sender<Ordered>,
     pub(crate) outcomes: mpsc::UnboundedReceiver<(Membership, Outcome)>,
     pub(crate) sends: mpsc::UnboundedSender<Send>,
-    /// Parameters that are arriving.
-    pub(crate) incoming: Option<AnyParameters>,
-    /// Memory for the next ones.
-    pub(crate) spare: Option<AnyParameters>,
+    /// Parameters and gradients.
+    pub(crate) arriving: Arriving,
     /// Iterations done.
     pub(crate) iterations: u64,
 }
@@ -103,7 +102,7 @@ impl Shell {
         held: Option<Box<Holdings>>,
     ) -> Result<End, WorkError> {
         self.membership.0 += 1;
-        self.incoming = None;
+        self.arriving.interrupt();
         let mut incoming = connection.incoming;
         let mut session = Session::joining(self.resources, held.map(|held| *held), self.clock.now());
         let mut run: Option<Run> = None;
@@ -119,8 +118,8 @@ impl Shell {
                     _ if membership != self.membership => continue,
                     Outcome::Held => Event::Held,
                     Outcome::Refused(error) => return Err(error.into()),
-                    Outcome::Spare(parameters) => {
-                        self.spare = Some(parameters);
+                    Outcome::Spare(spare) => {
+                        self.arriving.reuse(spare);
                         continue;
                     }
                     Outcome::Sums { iteration, nodes, number_bytes } => {
@@ -154,7 +153,7 @@ impl Shell {
                 report_joined(worker, &joined, keep_columns);
                 if !keep_columns {
                     self.order(Order::Start(Box::new(joined.clone())));
-                    self.spare = None;
+                    self.arriving = Arriving::default();
                 }
                 *run = Some(joined);
             }
@@ -167,15 +166,22 @@ impl Shell {
             Action::Hold(shipment) => self.order(Order::Hold(shipment)),
             Action::Store(chunk) => {
                 if let Some(run) = run {
-                    let memory = || AnyParameters::zeros(run.sizes.clone(), run.precision);
-                    let spare = &mut self.spare;
-                    let parameters = self.incoming.get_or_insert_with(|| spare.take().unwrap_or_else(memory));
-                    store(&chunk, parameters);
+                    self.arriving.store(&chunk, run);
+                }
+            }
+            Action::StoreGradient(chunk) => {
+                if let Some(run) = run {
+                    self.arriving.store_gradient(&chunk, run);
                 }
             }
             Action::Parameters(_) => {
-                if let Some(parameters) = self.incoming.take() {
-                    self.order(Order::Parameters(parameters));
+                if let Some(order) = self.arriving.parameters() {
+                    self.order(order);
+                }
+            }
+            Action::Gradient(_) => {
+                if let Some(order) = self.arriving.gradient() {
+                    self.order(order);
                 }
             }
             Action::Compute(iteration, nodes) => self.order(Order::Compute(iteration, nodes)),

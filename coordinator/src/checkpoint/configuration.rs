@@ -14,7 +14,7 @@ pub struct Configuration {
     pub initialisation: Initialisation,
     /// The seed of W.
     pub seed: u32,
-    /// The precision of all arithmetic.
+    /// Which numbers are f64 and which f32.
     pub precision: Precision,
     /// What every number of X is multiplied by: finite and above 0.
     pub scale: f64,
@@ -65,7 +65,7 @@ const DATA_DIGEST: &str = "data-digest";
 impl Configuration {
     /// Bytes of W and b.
     pub(super) fn parameter_bytes(&self) -> u64 {
-        self.sizes.parameters() as u64 * self.precision.bytes() as u64
+        self.sizes.parameters() as u64 * self.precision.parameters().bytes() as u64
     }
 
     /// Where `self`, a checkpoint's, differs from `run`; empty if the run may go on from it.
@@ -119,7 +119,7 @@ impl Configuration {
             sizes,
             initialisation: fields.parsed("init", "an initialisation")?,
             seed: fields.parsed("seed", "a whole number of 32 bits")?,
-            precision: fields.parsed("precision", "`f64` or `f32`")?,
+            precision: fields.parsed("precision", "`f64`, `mixed` or `f32`")?,
             scale: fields.read("scale", "a finite number above 0", positive)?,
             learning_rate: fields.read("learning-rate", "a finite number above 0", positive)?,
             block_columns: fields.parsed("block-columns", "a whole number of at least 8")?,

@@ -7,7 +7,7 @@
 //! | 8 | bytes of the whole file, u64 |
 //! | 4 | bytes of the header, u32 |
 //! | … | header: UTF-8 lines `key: value` |
-//! | … | W_1 row by row, b_1, …, W_L, b_L, in the run's precision |
+//! | … | W_1 row by row, b_1, …, W_L, b_L, in the type of the run's parameters |
 //! | … | costs of all iterations so far, f64 |
 //! | 32 | BLAKE3 over everything before it |
 //!

@@ -55,7 +55,7 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// A run that has made as many updates as there are `costs`, of `iterations` planned.
     ///
-    /// `parameters` are the little-endian bytes of W and b in flat order, in the run's precision; `costs` are J of every
+    /// `parameters` are the little-endian bytes of W and b in flat order, in the type of the run's parameters; `costs` are J of every
     /// iteration so far. Returns `None` if there are more or fewer bytes than the configuration asks for.
     pub fn new(configuration: Configuration, iterations: u64, parameters: Bytes, costs: Vec<f64>) -> Option<Self> {
         (parameters.len() as u64 == configuration.parameter_bytes()).then_some(Self {
@@ -91,9 +91,9 @@ impl Checkpoint {
         &self.parameters
     }
 
-    /// W and b after these updates; `None` if they are of another precision than `T`.
+    /// W and b after these updates; `None` if they are of another type than `T`.
     pub fn parameters<T: Real>(&self) -> Option<Parameters<T>> {
-        if self.configuration.precision != T::PRECISION {
+        if self.configuration.precision.parameters() != T::REAL_TYPE {
             return None;
         }
         let numbers = self.parameters.chunks_exact(size_of::<T>()).map(T::from_le_slice);

@@ -8,19 +8,20 @@ use std::collections::BTreeMap;
 use proto::tensor::decode;
 use shared::dataset::DatasetError;
 use shared::ids::WorkerId;
+use shared::shard::GradientOf;
 use shared::{LeafRange, Real, Shard};
 
 use super::{SumSource, Trainer};
 use crate::engine::{NodeAnswers, Noticed, WrongSums};
 
-impl<T: Real> Trainer<T> {
+impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     /// Takes every node's sums from what was kept. Where there are several answers they are compared, and if they
     /// differ, the sums are computed here and the wrong ones noted.
     pub(super) fn compare(
         &mut self,
         answers: &[NodeAnswers],
         wrong: &mut Vec<WrongSums>,
-    ) -> Result<BTreeMap<LeafRange, Vec<T>>, DatasetError> {
+    ) -> Result<BTreeMap<LeafRange, Vec<G>>, DatasetError> {
         let mut sums = BTreeMap::new();
         for NodeAnswers { node, workers } in answers {
             let kept = |worker: &WorkerId| self.kept.remove(&(*node, *worker)).map(|numbers| (*worker, numbers));
@@ -52,7 +53,7 @@ impl<T: Real> Trainer<T> {
     /// Computes every node with a number that is not finite once more, and replaces it if it was wrong.
     pub(super) fn replace_if_wrong(
         &mut self,
-        sums: &mut BTreeMap<LeafRange, Vec<T>>,
+        sums: &mut BTreeMap<LeafRange, Vec<G>>,
         answers: &[NodeAnswers],
         wrong: &mut Vec<WrongSums>,
     ) -> Result<(), DatasetError> {
@@ -79,14 +80,14 @@ impl<T: Real> Trainer<T> {
     /// Takes the last update back, from the parameters as they were sent.
     pub(super) fn restore(&mut self) {
         let values = self.descent.parameters.values_mut();
-        for (value, before) in values.iter_mut().zip(decode::<T>(&self.before)) {
+        for (value, before) in values.iter_mut().zip(decode::<C>(&self.before)) {
             *value = before;
         }
         self.sent = self.before.clone();
     }
 
     /// The sums of one node, from the columns of the data set.
-    fn compute(&self, node: LeafRange) -> Result<Vec<T>, DatasetError> {
+    fn compute(&self, node: LeafRange) -> Result<Vec<G>, DatasetError> {
         let SumSource::Workers(dataset) = &self.descent.source else {
             unreachable!("without workers there are no answers to compare");
         };
@@ -94,7 +95,7 @@ impl<T: Real> Trainer<T> {
         let x = dataset.columns(columns.clone())?;
         let labels = &dataset.labels().unwrap_or_default()[columns];
         let parameters = &self.descent.parameters;
-        let mut shard = Shard::new(
+        let mut shard = Shard::<C, G>::new(
             &self.descent.tree,
             node,
             parameters.sizes(),

@@ -8,7 +8,7 @@ use shared::dataset::demo;
 use shared::reference::{Batch, node_sum, train};
 use shared::{BlockColumns, Columns, Initialisation, LayerSizes};
 
-fn descent(parameters: &Parameters<f64>, tree: &Tree, scale: f64, learning_rate: f64) -> Descent<f64> {
+fn descent(parameters: &Parameters<f64>, tree: &Tree, scale: f64, learning_rate: f64) -> Descent<f64, f64> {
     Descent {
         parameters: parameters.clone(),
         tree: tree.clone(),
@@ -20,7 +20,7 @@ fn descent(parameters: &Parameters<f64>, tree: &Tree, scale: f64, learning_rate:
 }
 
 /// Keeps a node's sums as they come over the wire.
-fn keep(trainer: &mut Trainer<f64>, worker: u32, node: LeafRange, sums: Vec<f64>) {
+fn keep(trainer: &mut Trainer<f64, f64>, worker: u32, node: LeafRange, sums: Vec<f64>) {
     for chunk in proto::tensor::chunks(&encode(sums), 8) {
         let iteration = Iteration(0);
         trainer.keep(WorkerId(worker), &SumChunk { iteration, node, chunk });
@@ -177,4 +177,45 @@ fn a_descent_that_diverges_is_nobodys_fault() {
     let updated = trainer.update(Iteration(0), vec![answers(tree.root(), &[0])]).unwrap();
     assert!(!updated.cost.is_finite());
     assert_eq!(updated.wrong, []);
+}
+
+#[test]
+fn in_a_mixed_run_the_gradient_that_is_sent_makes_the_same_parameters_elsewhere() {
+    let (mut parameters, tree, _) = images();
+    let dataset = demo::train();
+    let x = dataset.columns(0..dataset.m()).unwrap();
+    let (labels, scale, learning_rate) = (dataset.labels().unwrap(), 1.0 / 255.0, 0.01);
+    let batch = Batch {
+        x: &x,
+        labels,
+        scale,
+        tree: &tree,
+    };
+    let mut trainer = Trainer::<f64, f32>::new(Descent {
+        parameters: parameters.clone(),
+        tree: tree.clone(),
+        scale,
+        learning_rate,
+        source: SumSource::Workers(Arc::new(demo::train())),
+        encoded: encode(parameters.values().to_vec()),
+    });
+    let (left, right) = tree.halves(tree.root()).unwrap();
+    for node in [left, right] {
+        let sums = encode(node_sum::<f64, f32>(&parameters, batch, node).into_values());
+        for chunk in proto::tensor::chunks(&sums, 4) {
+            let iteration = Iteration(0);
+            trainer.keep(WorkerId(0), &SumChunk { iteration, node, chunk });
+        }
+    }
+    let answers = vec![answers(left, &[0]), answers(right, &[0])];
+    let updated = trainer.update(Iteration(0), answers).unwrap();
+
+    let gradient: Vec<f32> = proto::tensor::decode(&updated.gradient).collect();
+    let mut elsewhere = parameters.clone();
+    let rule = UpdateRule::new(parameters.sizes(), scale, dataset.m(), learning_rate);
+    assert!(rule.apply_in_parallel(elsewhere.values_mut(), &gradient));
+    let costs = train::<f64, f32>(&mut parameters, batch, learning_rate, 1);
+    assert_eq!(updated.cost, costs[0]);
+    assert_eq!(elsewhere.digest(), parameters.digest());
+    assert_eq!(trainer.descent.parameters.digest(), parameters.digest());
 }

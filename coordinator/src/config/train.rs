@@ -42,7 +42,7 @@ pub struct TrainConfig {
     pub learning_rate: f64,
     /// The number of updates, at least 1.
     pub iterations: u64,
-    /// The precision of all arithmetic.
+    /// Which numbers are f64 and which f32.
     pub precision: Precision,
     /// The cost of each iteration divisible by it is printed; at least 1.
     pub print_every: u64,
@@ -128,7 +128,7 @@ pub(super) fn read(reader: &mut Reader, token: Option<&OsStr>) -> Result<TrainCo
     let hidden = hidden(reader);
     let initialisation = reader.read("init", "`small`, `scaled` or `he`", |text| text.parse().ok());
     let seed = reader.read("seed", "a whole number from 0 to 4294967295", |text| text.parse().ok());
-    let precision = reader.read("precision", "`f64` or `f32`", |text| text.parse().ok());
+    let precision = reader.read("precision", "`f64`, `mixed` or `f32`", |text| text.parse().ok());
     let learning_rate = reader.read("learning-rate", "a finite number above 0", positive);
     let iterations = reader.required_whole_number("iterations", 1..=u64::MAX);
     let block_columns = reader.read_optional("block-columns", "a whole number of at least 8", |text| {

@@ -40,6 +40,13 @@ pub enum Action {
         /// Workers that did not get them yet.
         to: Vec<WorkerId>,
     },
+    /// Send these workers the sums by which W and b of this iteration were made from those of the one before.
+    BroadcastGradient {
+        /// The iteration.
+        iteration: Iteration,
+        /// Workers that have those of the one before.
+        to: Vec<WorkerId>,
+    },
     /// Ask a worker that has the parameters and holds the columns for the sums of these nodes.
     Compute {
         /// Whom.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::Run;
 use shared::ids::Iteration;
-use shared::{BlockColumns, Digest, Tree};
+use shared::{BlockColumns, Digest, Precision, Tree};
 
 use super::audit::Audit;
 use super::member::SumShape;
@@ -29,6 +29,9 @@ pub struct EngineConfig {
     pub column_bytes: usize,
     /// The shape of every node's sums.
     pub shape: SumShape,
+    /// Whether workers make updates themselves: those that have the parameters of the iteration before are sent the
+    /// gradient in place of the new ones.
+    pub gradients: bool,
     /// The silence after which a worker counts as lost.
     pub worker_timeout: Duration,
     /// Whether shards are equal whatever the workers' speeds, and late work is not repeated.
@@ -52,8 +55,9 @@ impl EngineConfig {
             column_bytes: run.sizes.features() * run.element_type.bytes(),
             shape: SumShape {
                 len: run.sizes.parameters() + 1,
-                number_bytes: run.precision.bytes(),
+                number_bytes: run.precision.sums().bytes(),
             },
+            gradients: run.precision == Precision::Mixed,
             worker_timeout: run.worker_timeout,
             even_shards: false,
             audit: None,

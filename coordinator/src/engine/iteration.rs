@@ -49,10 +49,7 @@ impl Engine {
         }
         self.phase = Phase::Sums(round);
         let to: Vec<_> = prompt.iter().map(|(worker, _)| *worker).collect();
-        self.note_parameters(iteration, &to);
-        if !to.is_empty() {
-            actions.push(Action::Broadcast { iteration, to });
-        }
+        actions.extend(self.broadcast(iteration, to));
         for (worker, nodes) in prompt {
             actions.extend(self.compute(worker, iteration, nodes, now));
         }
@@ -66,12 +63,29 @@ impl Engine {
         actions
     }
 
-    fn note_parameters(&mut self, iteration: Iteration, to: &[WorkerId]) {
+    /// Sends the parameters of an iteration to workers that do not have them, or the gradient to those that can make them
+    /// by it.
+    fn broadcast(&mut self, iteration: Iteration, to: Vec<WorkerId>) -> Vec<Action> {
+        let before = iteration.0.checked_sub(1).map(Iteration);
+        let mut whole = Vec::new();
+        let mut gradient = Vec::new();
         for worker in to {
-            if let Some(member) = self.roster.get_mut(*worker) {
-                member.parameters = Some(iteration);
+            let Some(member) = self.roster.get_mut(worker) else {
+                continue;
+            };
+            let had = member.parameters.replace(iteration);
+            if self.config.gradients && had.is_some() && had == before {
+                gradient.push(worker);
+            } else {
+                whole.push(worker);
             }
         }
+        let whole = (!whole.is_empty()).then_some(Action::Broadcast { iteration, to: whole });
+        let gradient = (!gradient.is_empty()).then_some(Action::BroadcastGradient {
+            iteration,
+            to: gradient,
+        });
+        whole.into_iter().chain(gradient).collect()
     }
 
     /// Asks a worker that has the parameters and, by the order of what is sent to it, the columns.
@@ -168,11 +182,7 @@ impl Engine {
             .get(worker)
             .is_some_and(|member| member.parameters != Some(iteration))
         {
-            self.note_parameters(iteration, &[worker]);
-            actions.push(Action::Broadcast {
-                iteration,
-                to: vec![worker],
-            });
+            actions.extend(self.broadcast(iteration, vec![worker]));
         }
         actions.extend(self.compute(worker, iteration, vec![node], now));
         actions

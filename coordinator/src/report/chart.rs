@@ -7,14 +7,14 @@
 use std::fmt::Write;
 
 use maud::{Markup, html};
-use shared::Precision;
+use shared::RealType;
 
 use super::axis::{Axis, Tick};
 use super::numbers::grouped;
 use super::thinning::thin;
 
 /// The figure that shows `costs`: iterations, ascending, and the cost after each.
-pub(super) fn cost_curve(costs: &[(u64, f64)], learning_rate: f64, precision: Precision) -> Markup {
+pub(super) fn cost_curve(costs: &[(u64, f64)], learning_rate: f64, real_type: RealType) -> Markup {
     let drawn = thin(costs);
     let Some(plot) = Plot::of(&drawn) else {
         return html! { p { "There is no finite cost to draw." } };
@@ -22,7 +22,7 @@ pub(super) fn cost_curve(costs: &[(u64, f64)], learning_rate: f64, precision: Pr
     // The script shows these when the pointer is over the curve: one for every vertex, in the same order.
     let mut exact = String::new();
     for (iteration, cost) in plot.segments().flatten() {
-        let _ = write!(exact, "{iteration}:{} ", precision.format(*cost));
+        let _ = write!(exact, "{iteration}:{} ", real_type.format(*cost));
     }
     let not_finite = costs.iter().find(|(_, cost)| !cost.is_finite());
     html! {
@@ -30,7 +30,7 @@ pub(super) fn cost_curve(costs: &[(u64, f64)], learning_rate: f64, precision: Pr
             (plot.svg(&format!("Learning rate = {learning_rate:?}"), not_finite.map(|(iteration, _)| *iteration)))
             figcaption {
                 @if let Some((iteration, cost)) = plot.segments().flatten().last() {
-                    p.readout { "Iteration " (grouped(*iteration)) ": cost " (precision.format(*cost)) }
+                    p.readout { "Iteration " (grouped(*iteration)) ": cost " (real_type.format(*cost)) }
                 }
                 @if let Some((iteration, cost)) = not_finite {
                     p.bad {
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     fn figure(costs: &[(u64, f64)]) -> String {
-        cost_curve(costs, 0.0075, Precision::F64).into_string()
+        cost_curve(costs, 0.0075, RealType::F64).into_string()
     }
 
     /// The vertices of all parts of the curve.
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn costs_of_single_precision_are_written_with_its_digits() {
-        let figure = cost_curve(&[(0, f64::from(0.1_f32))], 0.1, Precision::F32).into_string();
+        let figure = cost_curve(&[(0, f64::from(0.1_f32))], 0.1, RealType::F32).into_string();
         assert!(figure.contains("data-costs=\"0:0.1\""));
     }
 }

@@ -63,7 +63,7 @@ pub struct RunReport<'a> {
 /// How a network was trained.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Training {
-    /// The precision of every number.
+    /// Which numbers are f64 and which f32.
     pub precision: Precision,
     /// The initialisation of W.
     pub initialisation: Initialisation,

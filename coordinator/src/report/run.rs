@@ -15,7 +15,7 @@ pub fn run_page(report: &RunReport<'_>) -> String {
         (key_figures(&figures(report), &report.digest))
         section {
             h2 { "Cost" }
-            (cost_curve(report.costs, training.learning_rate, training.precision))
+            (cost_curve(report.costs, training.learning_rate, training.precision.parameters()))
         }
         div.tables {
             (configuration(report))
@@ -38,14 +38,14 @@ pub fn run_page(report: &RunReport<'_>) -> String {
 
 fn figures(report: &RunReport<'_>) -> Vec<KeyFigure> {
     let cost = report.costs.last().map(|&(_, cost)| cost);
-    let precision = report.training.precision;
+    let real_type = report.training.precision.parameters();
     let mut figures = vec![
         KeyFigure {
             name: "Final cost",
             value: cost.map_or("–".to_owned(), four_digits),
             detail: match cost {
                 None => "no iteration was made".to_owned(),
-                Some(cost) if cost.is_finite() => precision.format(cost),
+                Some(cost) if cost.is_finite() => real_type.format(cost),
                 Some(_) => "not a finite number".to_owned(),
             },
         },

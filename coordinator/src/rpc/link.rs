@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::tensor::chunks;
-use proto::{FromCoordinator, wire};
+use proto::{FromCoordinator, TensorChunk, wire};
 use shared::dataset::DatasetError;
 use shared::ids::Iteration;
-use shared::{BlockSet, Dataset, Precision, Tree};
+use shared::{BlockSet, Dataset, RealType, Tree};
 use tokio::sync::{mpsc, oneshot};
 
 /// Messages under way to one worker; a full chunk is 256 KiB, so at most 4 MiB.
@@ -29,10 +29,11 @@ pub struct Link {
 #[derive(Debug)]
 enum Delivery {
     Message(FromCoordinator),
-    Parameters {
+    Broadcast {
+        message: fn(Iteration, TensorChunk) -> FromCoordinator,
         iteration: Iteration,
-        parameters: Bytes,
-        precision: Precision,
+        tensor: Bytes,
+        number: RealType,
     },
     Shard {
         source: ShardSource,
@@ -72,11 +73,22 @@ impl Link {
     }
 
     /// Queues the parameters of an iteration, encoded once for all workers.
-    pub fn send_parameters(&self, iteration: Iteration, parameters: Bytes, precision: Precision) {
-        self.queue(Delivery::Parameters {
+    pub fn send_parameters(&self, iteration: Iteration, parameters: Bytes, number: RealType) {
+        self.queue(Delivery::Broadcast {
+            message: FromCoordinator::Parameters,
             iteration,
-            parameters,
-            precision,
+            tensor: parameters,
+            number,
+        });
+    }
+
+    /// Queues the gradient that makes the parameters of an iteration, encoded once for all workers.
+    pub fn send_gradient(&self, iteration: Iteration, gradient: Bytes, number: RealType) {
+        self.queue(Delivery::Broadcast {
+            message: FromCoordinator::Gradient,
+            iteration,
+            tensor: gradient,
+            number,
         });
     }
 
@@ -98,11 +110,12 @@ async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoin
     while let Some(delivery) = queue.recv().await {
         let delivered = match delivery {
             Delivery::Message(message) => send(&outgoing, message).await,
-            Delivery::Parameters {
+            Delivery::Broadcast {
+                message,
                 iteration,
-                parameters,
-                precision,
-            } => send_parameters(&outgoing, iteration, &parameters, precision).await,
+                tensor,
+                number,
+            } => send_chunks(&outgoing, &tensor, number, |chunk| message(iteration, chunk)).await,
             Delivery::Shard { source, hold, missing } => send_shard(&outgoing, source, hold, missing).await,
         };
         if delivered.is_err() {
@@ -115,14 +128,14 @@ async fn send(outgoing: &Outgoing, message: FromCoordinator) -> Result<(), Close
     outgoing.send(message.into()).await.map_err(|_| Closed)
 }
 
-async fn send_parameters(
+async fn send_chunks(
     outgoing: &Outgoing,
-    iteration: Iteration,
-    parameters: &Bytes,
-    precision: Precision,
+    tensor: &Bytes,
+    number: RealType,
+    message: impl Fn(TensorChunk) -> FromCoordinator,
 ) -> Result<(), Closed> {
-    for chunk in chunks(parameters, precision.bytes()) {
-        send(outgoing, FromCoordinator::Parameters(iteration, chunk)).await?;
+    for chunk in chunks(tensor, number.bytes()) {
+        send(outgoing, message(chunk)).await?;
     }
     Ok(())
 }
@@ -189,7 +202,7 @@ mod tests {
         let (outgoing, mut answers) = mpsc::channel(MESSAGES_UNDER_WAY);
         let room = outgoing.clone();
         let (link, _closed) = Link::start(outgoing);
-        link.send_parameters(Iteration(0), vec![0; CHUNKS * CHUNK_BYTES].into(), Precision::F64);
+        link.send_parameters(Iteration(0), vec![0; CHUNKS * CHUNK_BYTES].into(), RealType::F64);
         // What delivers ends only when all is delivered, so it runs until it has to wait.
         while room.capacity() > 0 {
             tokio::task::yield_now().await;

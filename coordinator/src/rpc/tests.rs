@@ -2,7 +2,7 @@
 
 use proto::wire::{self, coordinator_message as to_worker, worker_message as to_coordinator};
 use proto::{Dismissal, FromCoordinator, MAX_CHUNK_BYTES, PROTOCOL_VERSION, Reason};
-use shared::Precision;
+use shared::RealType;
 use shared::ids::{Iteration, WorkerId};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -97,7 +97,7 @@ async fn tensors_go_to_and_fro_unchanged() {
     says.send(hello()).await.unwrap();
     let (worker, link) = joined(&mut server).await;
     let numbers: Vec<u8> = (0..3 * MAX_CHUNK_BYTES + 80).map(|i| (i % 251) as u8).collect();
-    link.send_parameters(Iteration(7), numbers.clone().into(), Precision::F64);
+    link.send_parameters(Iteration(7), numbers.clone().into(), RealType::F64);
     let mut received = Vec::new();
     while received.len() < numbers.len() {
         match hears.message().await.unwrap().unwrap().message {
@@ -161,7 +161,7 @@ async fn what_is_no_grpc_is_an_unsupported_media_type() {
 }
 
 /// Field 2, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
-const HELLO: &str = "\0\0\0\0\x10\x12\x0e\x08\x01\x12\x08ordinary\x18\x01";
+const HELLO: &str = "\0\0\0\0\x10\x12\x0e\x08\x02\x12\x08ordinary\x18\x01";
 
 /// Bytes that are no message, and what is said of them.
 const GARBLED: [(&str, &str); 4] = [

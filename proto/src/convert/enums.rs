@@ -11,6 +11,7 @@ impl From<Precision> for wire::Precision {
         match precision {
             Precision::F64 => Self::F64,
             Precision::F32 => Self::F32,
+            Precision::Mixed => Self::Mixed,
         }
     }
 }
@@ -22,11 +23,12 @@ impl TryFrom<wire::Precision> for Precision {
         match precision {
             wire::Precision::F64 => Ok(Self::F64),
             wire::Precision::F32 => Ok(Self::F32),
+            wire::Precision::Mixed => Ok(Self::Mixed),
             wire::Precision::Unspecified => Err(MessageError::field(
                 "Run",
                 "precision",
                 "an unknown precision",
-                "PRECISION_F64 or PRECISION_F32",
+                "PRECISION_F64, PRECISION_F32 or PRECISION_MIXED",
             )),
         }
     }

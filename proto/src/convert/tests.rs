@@ -8,20 +8,20 @@ use prost::Message as _;
 fn run() -> impl Strategy<Value = Run> {
     let sizes = prop::collection::vec(1_usize..100, 1..5);
     let element_type = prop::sample::select(ElementType::ALL.to_vec());
-    let precision = prop::sample::select(vec![Precision::F64, Precision::F32]);
+    let precision = prop::sample::select(Precision::ALL.to_vec());
     (
         sizes,
         precision,
         1_usize..5000,
         8_usize..100,
         element_type,
-        1e-9..1e9_f64,
+        (1e-9..1e9_f64, 1e-9..1e9_f64),
         any::<u64>(),
         any::<[u8; 32]>(),
         1_u64..,
     )
         .prop_map(
-            |(sizes, precision, m, block_columns, element_type, scale, iterations, data, timeout)| {
+            |(sizes, precision, m, block_columns, element_type, (scale, learning_rate), iterations, data, timeout)| {
                 let block_columns = BlockColumns::new(block_columns).unwrap();
                 Run {
                     sizes: LayerSizes::new([&sizes[..], &[1]].concat()).unwrap(),
@@ -30,6 +30,7 @@ fn run() -> impl Strategy<Value = Run> {
                     block_columns,
                     element_type,
                     scale,
+                    learning_rate,
                     iterations,
                     data: Digest::from_bytes(data),
                     worker_timeout: Duration::from_millis(timeout),
@@ -95,6 +96,7 @@ pub(crate) fn from_coordinator() -> impl Strategy<Value = FromCoordinator> {
         chunk().prop_map(FromCoordinator::Columns),
         chunk().prop_map(FromCoordinator::Labels),
         (any::<u64>(), chunk()).prop_map(|(t, chunk)| FromCoordinator::Parameters(Iteration(t), chunk)),
+        (any::<u64>(), chunk()).prop_map(|(t, chunk)| FromCoordinator::Gradient(Iteration(t), chunk)),
         (any::<u64>(), any::<[u8; 32]>()).prop_map(|(iterations, bytes)| {
             FromCoordinator::Finished {
                 iterations,
@@ -215,6 +217,7 @@ fn a_run_that_cannot_be_is_refused() {
         block_columns: 8,
         element_type: wire::ElementType::U8.into(),
         scale: 1.0,
+        learning_rate: 0.1,
         iterations: 1,
         data_digest: Bytes::from_static(&[7; 32]),
         worker_timeout_ms: 5000,
@@ -240,6 +243,8 @@ fn a_run_that_cannot_be_is_refused() {
     assert_eq!(refused(|run| run.element_type = 0), "element_type");
     assert_eq!(refused(|run| run.scale = f64::NAN), "scale");
     assert_eq!(refused(|run| run.scale = 0.0), "scale");
+    assert_eq!(refused(|run| run.learning_rate = f64::INFINITY), "learning_rate");
+    assert_eq!(refused(|run| run.learning_rate = 0.0), "learning_rate");
     assert_eq!(
         refused(|run| run.data_digest = Bytes::from_static(&[7; 31])),
         "data_digest"

@@ -61,6 +61,10 @@ impl StreamMessage for wire::CoordinatorMessage {
                 let data = std::mem::take(&mut chunk.data);
                 with_tensor(Field(6), &chunk, Field(3), data)
             }
+            Some(Message::Gradient(mut chunk)) => {
+                let data = std::mem::take(&mut chunk.data);
+                with_tensor(Field(11), &chunk, Field(3), data)
+            }
             message => whole(&Self {
                 checksum: None,
                 message,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::names::{Contents, quoted_list};
 use super::stored_type::StoredType;
-use crate::{ElementType, Precision};
+use crate::{ElementType, RealType};
 
 /// A dataset in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,9 +110,9 @@ pub enum DatasetError {
     /// The values are in other files.
     #[error("{place}: found a dataset whose values lie in other files, expected the values themselves")]
     StoredElsewhere { place: Place },
-    /// A value that the run's precision cannot hold.
+    /// A value that the numbers that the run computes with cannot hold.
     #[error(
-        "{place}: found {value} in example {example} at {index:?}, expected a number that is finite in {precision}"
+        "{place}: found {value} in example {example} at {index:?}, expected a number that is finite in {real_type}"
     )]
     NotFinite {
         place: Place,
@@ -120,7 +120,7 @@ pub enum DatasetError {
         example: usize,
         /// Where in the example, axis by axis.
         index: Vec<usize>,
-        precision: Precision,
+        real_type: RealType,
     },
     /// A label that is no class.
     #[error("{place}: found label {value} for example {example}, expected 0 or 1")]
@@ -162,7 +162,7 @@ impl DatasetError {
             Self::StoredElsewhere { .. } => "copy the values into one file: g.create_dataset('x', data=f['x'][...])",
             Self::NotFinite {
                 value,
-                precision: Precision::F32,
+                real_type: RealType::F32,
                 ..
             } if value.is_finite() => "use --precision f64",
             Self::NotFinite { .. } => "remove such examples or replace the value, for instance with numpy.nan_to_num",

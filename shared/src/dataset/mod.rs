@@ -36,7 +36,7 @@ pub use writing::write_demo;
 pub(crate) use self::names::{open_dataset, printable};
 pub(crate) use self::reading::{Stored, open_file};
 use crate::element::Element;
-use crate::{Columns, Digest, ElementType, Precision, with_values};
+use crate::{Columns, Digest, ElementType, RealType, with_values};
 use digest::Hasher;
 
 /// Where a data set comes from.
@@ -82,7 +82,7 @@ impl Dataset {
     /// Opens the HDF5 file at `path` and goes through all of it, about 8 MiB at a time.
     ///
     /// X and Y are the datasets chosen in `names`, else those of the usual names, in the order that `role` gives. All
-    /// numbers must be finite in `precision`, the one in which the run computes.
+    /// numbers must be finite in `real_type`, the one in which the run computes.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Dataset {
         path: impl AsRef<Path>,
         role: Role,
         names: &NameChoice,
-        precision: Precision,
+        real_type: RealType,
     ) -> Result<Self, DatasetError> {
         let path = path.as_ref();
         let file = open_file(path)?;
@@ -102,7 +102,7 @@ impl Dataset {
         let m = x.shape[0];
         let read_labels = |name: &String| labels::read(&Stored::open(&file, path, name)?, &x.place, m);
         let labels = chosen.y.as_ref().map(read_labels).transpose()?;
-        let digest = check_values(&x, element_type, precision, labels.as_deref())?;
+        let digest = check_values(&x, element_type, real_type, labels.as_deref())?;
         Ok(Self {
             source: Source::File(path.to_owned()),
             x_name: chosen.x,
@@ -229,11 +229,11 @@ impl Dataset {
     }
 }
 
-/// Checks that every number of X is finite in `precision`, and returns the digest of the data set.
+/// Checks that every number of X is finite in `real_type`, and returns the digest of the data set.
 fn check_values(
     x: &Stored,
     element_type: ElementType,
-    precision: Precision,
+    real_type: RealType,
     labels: Option<&[u8]>,
 ) -> Result<Digest, DatasetError> {
     let example_shape = &x.shape[1..];
@@ -241,9 +241,9 @@ fn check_values(
     let mut hasher = Hasher::new(features, x.shape[0], element_type);
     for rows in x.pieces(features * element_type.bytes()) {
         let columns = x.read_columns(element_type, rows.clone())?;
-        let at = match precision {
-            Precision::F64 => columns.first_non_finite::<f64>(),
-            Precision::F32 => columns.first_non_finite::<f32>(),
+        let at = match real_type {
+            RealType::F64 => columns.first_non_finite::<f64>(),
+            RealType::F32 => columns.first_non_finite::<f32>(),
         };
         if let Some((feature, column)) = at {
             let position = column * features + feature;
@@ -252,7 +252,7 @@ fn check_values(
                 value: with_values!(columns.values(), |v| v[position].to_real::<f64>()),
                 example: rows.start + column,
                 index: unravel(feature, example_shape),
-                precision,
+                real_type,
             });
         }
         hasher.columns(&columns);

@@ -8,7 +8,7 @@ use hdf5::types::{FixedUnicode, VarLenUnicode};
 
 use super::{LONGEST, ModelFileError};
 use crate::dataset::{StoredType, printable};
-use crate::{ElementType, Precision};
+use crate::{ElementType, RealType};
 
 /// The most values that one attribute may have; far more layers than anyone trains.
 const MOST_VALUES: usize = 4096;
@@ -82,7 +82,7 @@ impl<'a> Attributes<'a> {
         if f64::is_finite(value) {
             Ok(value)
         } else {
-            let shown = Precision::F64.format(value);
+            let shown = RealType::F64.format(value);
             Err(self.wrong(name, format!("found {shown}, expected a finite number")))
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{FORMAT, FORMAT_VERSION};
 use crate::dataset::{DatasetError, Place, StoredType};
-use crate::{Digest, Precision};
+use crate::{Digest, RealType};
 
 /// Why a model could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum ModelFileError {
     Precision {
         place: Place,
         found: StoredType,
-        expected: Precision,
+        expected: RealType,
     },
     /// A parameter that is no number.
     #[error("{place}: found {value} at {index:?}, expected a finite number")]

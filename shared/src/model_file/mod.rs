@@ -8,7 +8,7 @@
 //! | attribute `format_version` | integer | 1 |
 //! | attribute `layer_sizes` | integers, L + 1 | n_0, …, n_L |
 //! | attribute `activations` | strings, L | g_1, …, g_L: `relu` or `sigmoid` |
-//! | attribute `precision` | string | `f64` or `f32` |
+//! | attribute `precision` | string | `f64` or `f32`, the type of W and b (in a mixed run f64) |
 //! | attribute `digest` | string | that of the parameters, see [`crate::Parameters::digest`] |
 //! | attribute `scale` | f64 above 0 | what every input number is multiplied by |
 //! | attribute `example_shape` | integers | shape of one example; row-major it is a column of n_0 numbers |

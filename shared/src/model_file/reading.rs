@@ -10,7 +10,7 @@ use super::{FORMAT, FORMAT_VERSION, Model, ModelFileError};
 use crate::activation::Activation;
 use crate::dataset::{Place, Stored, StoredType, open_dataset, open_file};
 use crate::element::Element;
-use crate::{Digest, LayerSizes, Parameters, Precision, Real};
+use crate::{Digest, LayerSizes, Parameters, Real, RealType};
 
 /// Reads the model at `path`.
 pub(super) fn read(path: &Path) -> Result<Model, ModelFileError> {
@@ -45,8 +45,8 @@ pub(super) fn read(path: &Path) -> Result<Model, ModelFileError> {
         learning_rate: attributes.finite("learning_rate")?,
         initialisation: attributes.parsed("initialisation")?,
         parameters: match attributes.parsed("precision")? {
-            Precision::F64 => read_parameters::<f64>(&file, path, sizes, &attributes)?.into(),
-            Precision::F32 => read_parameters::<f32>(&file, path, sizes, &attributes)?.into(),
+            RealType::F64 => read_parameters::<f64>(&file, path, sizes, &attributes)?.into(),
+            RealType::F32 => read_parameters::<f32>(&file, path, sizes, &attributes)?.into(),
         },
     })
 }
@@ -149,7 +149,7 @@ fn open_layer<T: Real + Element>(
         return Err(ModelFileError::Precision {
             place: stored.place,
             found: stored.stored_type,
-            expected: T::PRECISION,
+            expected: T::REAL_TYPE,
         });
     }
     if stored.shape != expected {

@@ -56,7 +56,7 @@ fn put_attributes(file: &hdf5::File, model: &Model) -> hdf5::Result<()> {
     put_sizes(file, "layer_sizes", sizes.as_slice())?;
     let activations = (1..=layers).map(|l| Activation::of_layer(l, layers).name());
     put_texts(file, "activations", activations)?;
-    put_text(file, "precision", &model.parameters.precision().to_string())?;
+    put_text(file, "precision", &model.parameters.real_type().to_string())?;
     put_text(file, "digest", &model.parameters.digest().to_string())?;
     put_number(file, "scale", model.scale)?;
     put_sizes(file, "example_shape", &model.example_shape)?;

@@ -113,7 +113,7 @@ fn the_built_in_images_have_the_same_digest_in_memory_and_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let [train, test] = write_demo(folder.path(), demo::TRAIN_COUNT).unwrap();
     for (path, role, built_in) in [(train, Role::Train, demo::train()), (test, Role::Test, demo::test())] {
-        let written = Dataset::open(path, role, &NameChoice::default(), shared::Precision::F64).unwrap();
+        let written = Dataset::open(path, role, &NameChoice::default(), shared::RealType::F64).unwrap();
         assert_eq!(written.digest(), built_in.digest());
     }
     assert_ne!(demo::train().digest(), demo::test().digest());

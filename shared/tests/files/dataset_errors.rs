@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use hdf5::H5Type;
 use shared::dataset::{NameChoice, Role};
-use shared::{Dataset, Precision};
+use shared::{Dataset, RealType};
 
 use crate::support::{TestFile, put};
 
@@ -27,7 +27,7 @@ fn refused(file: &TestFile, said: &str, hint: Option<&str>) {
 #[test]
 fn a_missing_file_and_a_folder_are_told_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |path| Dataset::open(path, Role::Train, &NameChoice::default(), Precision::F64).unwrap_err();
+    let open = |path| Dataset::open(path, Role::Train, &NameChoice::default(), RealType::F64).unwrap_err();
     let missing = folder.path().join("none.h5");
     assert_eq!(
         open(missing.clone()).to_string(),
@@ -289,7 +289,7 @@ fn a_nan_behind_the_first_piece_is_found_too() {
 fn a_number_too_large_for_f32_is_refused_only_in_f32() {
     let file = pair(&[2, 1], &[1.0, 1e300], &[2], &[0_u8, 1]);
     assert!(file.open().is_ok());
-    let error = Dataset::open(&file.path, Role::Train, &NameChoice::default(), Precision::F32).unwrap_err();
+    let error = Dataset::open(&file.path, Role::Train, &NameChoice::default(), RealType::F32).unwrap_err();
     assert_eq!(
         file.said(&error),
         format!(

@@ -1,7 +1,7 @@
 //! The built-in images as files.
 
 use shared::dataset::{Role, Source, demo, write_demo};
-use shared::{Dataset, Precision};
+use shared::{Dataset, RealType};
 
 #[test]
 fn the_demo_files_hold_the_built_in_images_in_the_layout_of_the_cat_images() {
@@ -9,7 +9,7 @@ fn the_demo_files_hold_the_built_in_images_in_the_layout_of_the_cat_images() {
     let paths = write_demo(&folder.path().join("new").join("demo"), demo::TRAIN_COUNT).unwrap();
     let built_in = [(Role::Train, demo::train()), (Role::Test, demo::test())];
     for (path, (role, expected)) in paths.iter().zip(built_in) {
-        let read = Dataset::open(path, role, &Default::default(), Precision::F64).unwrap();
+        let read = Dataset::open(path, role, &Default::default(), RealType::F64).unwrap();
         assert_eq!(read.x_name(), expected.x_name());
         assert_eq!(read.y_name(), expected.y_name());
         assert_eq!(read.example_shape(), expected.example_shape());

@@ -284,7 +284,7 @@ fn the_real_cat_images_are_read() {
     ];
     for (name, role, x, m, cats) in parts {
         let path = folder.join(name);
-        let dataset = shared::Dataset::open(&path, role, &Default::default(), shared::Precision::F64).unwrap();
+        let dataset = shared::Dataset::open(&path, role, &Default::default(), shared::RealType::F64).unwrap();
         assert_eq!((dataset.m(), dataset.example_shape()), (m, &[64, 64, 3][..]));
         assert_eq!((dataset.x_name(), dataset.element_type()), (x, ElementType::U8));
         assert_eq!(dataset.source(), &Source::File(path));

@@ -8,7 +8,7 @@ use hdf5::H5Type;
 use hdf5::file::LibraryVersion;
 use ndarray::ArrayView;
 use shared::dataset::{DatasetError, NameChoice, Role};
-use shared::{Dataset, Precision};
+use shared::{Dataset, RealType};
 use tempfile::TempDir;
 
 /// An HDF5 file in a folder that goes away with it.
@@ -59,7 +59,7 @@ impl TestFile {
     }
 
     pub fn open_as(&self, role: Role) -> Result<Dataset, DatasetError> {
-        Dataset::open(&self.path, role, &NameChoice::default(), Precision::F64)
+        Dataset::open(&self.path, role, &NameChoice::default(), RealType::F64)
     }
 
     pub fn open_named(&self, x: Option<&str>, y: Option<&str>) -> Result<Dataset, DatasetError> {
@@ -67,7 +67,7 @@ impl TestFile {
             x: x.map(str::to_owned),
             y: y.map(str::to_owned),
         };
-        Dataset::open(&self.path, Role::Train, &names, Precision::F64)
+        Dataset::open(&self.path, Role::Train, &names, RealType::F64)
     }
 
     /// What `error` says, with the folder's name left out.

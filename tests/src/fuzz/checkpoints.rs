@@ -59,7 +59,7 @@ fn checkpoint(random: &mut Random) -> Checkpoint {
         element_type: run.element_type,
         data_digest: run.data,
     };
-    let parameters = vec![random.number() as u8; run.sizes.parameters() * run.precision.bytes()];
+    let parameters = vec![random.number() as u8; run.sizes.parameters() * run.precision.parameters().bytes()];
     // Any bits, NaN among them.
     let costs = (0..random.below(5)).map(|_| f64::from_bits(random.number())).collect();
     Checkpoint::new(configuration, run.iterations, parameters.into(), costs).expect("it has all parameters")

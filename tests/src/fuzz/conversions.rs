@@ -95,11 +95,16 @@ fn keeps_promises_of_coordinator(message: &FromCoordinator) -> bool {
     match message {
         FromCoordinator::Welcome(welcome) => {
             let run = &welcome.run;
-            run.scale.is_finite() && run.scale > 0.0 && !run.worker_timeout.is_zero() && run.sizes.parameters() > 0
+            let positive = |number: f64| number.is_finite() && number > 0.0;
+            positive(run.scale)
+                && positive(run.learning_rate)
+                && !run.worker_timeout.is_zero()
+                && run.sizes.parameters() > 0
         }
-        FromCoordinator::Columns(chunk) | FromCoordinator::Labels(chunk) | FromCoordinator::Parameters(_, chunk) => {
-            is_good(chunk)
-        }
+        FromCoordinator::Columns(chunk)
+        | FromCoordinator::Labels(chunk)
+        | FromCoordinator::Parameters(_, chunk)
+        | FromCoordinator::Gradient(_, chunk) => is_good(chunk),
         FromCoordinator::Compute(_, nodes) => !nodes.is_empty(),
         FromCoordinator::Assignment(_)
         | FromCoordinator::Heartbeat

@@ -46,7 +46,7 @@ fn hello(random: &mut Random) -> Hello {
 /// What the coordinator may say.
 pub(super) fn from_coordinator(random: &mut Random) -> FromCoordinator {
     let iteration = Iteration(number(random));
-    match random.below(10) {
+    match random.below(11) {
         0..2 => FromCoordinator::Welcome(Welcome {
             worker: WorkerId(number(random) as u32),
             run: run(random),
@@ -60,7 +60,8 @@ pub(super) fn from_coordinator(random: &mut Random) -> FromCoordinator {
             FromCoordinator::Compute(iteration, nodes)
         }
         7 => FromCoordinator::Heartbeat,
-        8 => FromCoordinator::Finished {
+        8 => FromCoordinator::Gradient(iteration, chunk(random)),
+        9 => FromCoordinator::Finished {
             iterations: iteration.0,
             digest: digest(random),
         },
@@ -87,14 +88,14 @@ pub(super) fn run(random: &mut Random) -> Run {
     let block_columns = block_columns(random);
     let columns = random.between(1, 400) as usize;
     let hidden: Vec<_> = (0..random.below(3)).map(|_| random.between(1, 5) as usize).collect();
-    let precisions = [Precision::F64, Precision::F32];
     Run {
         sizes: LayerSizes::binary_classifier(random.between(1, 12) as usize, &hidden).expect("the sizes are valid"),
-        precision: *random.one_of(&precisions),
+        precision: *random.one_of(&Precision::ALL),
         tree: Tree::over_batch(columns, block_columns).expect("the batch is small"),
         block_columns,
         element_type: *random.one_of(&ElementType::ALL),
         scale: *random.one_of(&[1.0, 1.0 / 255.0, f64::MIN_POSITIVE, f64::MAX]),
+        learning_rate: *random.one_of(&[0.0075, 1.0, f64::MIN_POSITIVE, f64::MAX]),
         iterations: number(random),
         data: digest(random),
         worker_timeout: Duration::from_millis(number(random).max(1)),

@@ -3,11 +3,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coordinator::compute::{Descent, SumSource, Trainer, Updated};
+use coordinator::compute::Updated;
 use coordinator::engine::{Action, Engine, EngineConfig, Event, FleetSize, RunTime};
 use proto::tensor::decode;
 use proto::{Dismissal, FromCoordinator, FromWorker, Reason, Run, Welcome};
@@ -18,8 +17,8 @@ use shared::{BlockSet, Parameters};
 use crate::invariants::Sight;
 use crate::network::{ConnectionId, Parcel};
 use crate::observers::Observers;
-use crate::problem::LEARNING_RATE;
 use crate::scenario::{Scenario, cut};
+use crate::trainer::AnyTrainer;
 
 /// What resumption needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,8 +64,9 @@ pub struct Coordinator {
     run: Run,
     began: Duration,
     engine: Engine,
-    trainer: Trainer<f64>,
+    trainer: AnyTrainer,
     parameters: Bytes,
+    gradient: Bytes,
     costs: Vec<f64>,
     links: BTreeMap<WorkerId, ConnectionId>,
     members: BTreeMap<ConnectionId, WorkerId>,
@@ -101,22 +101,17 @@ impl Coordinator {
         observers.see(&Sight::Begins { updates });
         observers.planted.begin(updates);
         let values = decode::<f64>(&parameters).collect();
-        let descent = Descent {
-            parameters: Parameters::from_values(run.sizes.clone(), values).expect("a checkpoint has all parameters"),
-            tree: run.tree.clone(),
-            scale: run.scale,
-            learning_rate: LEARNING_RATE,
-            source: SumSource::Workers(Arc::clone(&problem.dataset)),
-            encoded: parameters.clone(),
-        };
+        let values = Parameters::from_values(run.sizes.clone(), values).expect("a checkpoint has all parameters");
+        let trainer = AnyTrainer::new(&run, values, parameters.clone(), &problem.dataset);
         let (engine, actions) = Engine::start(engine_config(scenario, &run, updates), RunTime(Duration::ZERO));
         let mut coordinator = Self {
             scenario: Rc::clone(scenario),
             run,
             began: now,
             engine,
-            trainer: Trainer::new(descent),
+            trainer,
             parameters,
+            gradient: Bytes::new(),
             costs,
             links: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -158,7 +153,7 @@ impl Coordinator {
                 let Some(updated) = self.updates.pop_front() else {
                     return Vec::new();
                 };
-                self.parameters = updated.parameters;
+                (self.parameters, self.gradient) = (updated.parameters, updated.gradient);
                 Event::Updated {
                     iteration: updated.iteration,
                     cost: updated.cost,
@@ -242,6 +237,7 @@ impl Coordinator {
                 self.begun = true;
                 self.broadcast(iteration, &to, effects, observers);
             }
+            Action::BroadcastGradient { iteration, to } => self.broadcast_gradient(iteration, &to, effects),
             Action::Compute {
                 worker,
                 iteration,
@@ -284,6 +280,14 @@ impl Coordinator {
         for &worker in to {
             for chunk in cut(parameters, 8, self.scenario.chunk_bytes) {
                 self.send(worker, FromCoordinator::Parameters(iteration, chunk), effects);
+            }
+        }
+    }
+
+    fn broadcast_gradient(&self, iteration: Iteration, to: &[WorkerId], effects: &mut Vec<Effect>) {
+        for &worker in to {
+            for chunk in cut(&self.gradient, 4, self.scenario.chunk_bytes) {
+                self.send(worker, FromCoordinator::Gradient(iteration, chunk), effects);
             }
         }
     }

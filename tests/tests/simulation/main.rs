@@ -24,6 +24,7 @@ mod observers;
 mod planted;
 mod problem;
 mod scenario;
+mod trainer;
 mod worker;
 mod world;
 

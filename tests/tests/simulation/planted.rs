@@ -89,7 +89,7 @@ impl Planted {
     /// What becomes of the engine's actions.
     pub fn actions(&mut self, actions: Vec<Action>) -> Vec<Action> {
         for action in &actions {
-            if let Action::Broadcast { iteration, .. } = action {
+            if let Action::Broadcast { iteration, .. } | Action::BroadcastGradient { iteration, .. } = action {
                 self.iteration = *iteration;
             }
         }

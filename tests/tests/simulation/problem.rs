@@ -11,7 +11,7 @@ use proto::Run;
 use proto::tensor::encode;
 use shared::dataset::{NameChoice, Role};
 use shared::reference::{Batch, train};
-use shared::{BlockColumns, Columns, Dataset, Initialisation, LayerSizes, Parameters, Precision, Tree};
+use shared::{BlockColumns, Columns, Dataset, Initialisation, LayerSizes, Parameters, Precision, RealType, Tree};
 use tests::data::{Folder, Sample};
 
 const FEATURES: usize = 6;
@@ -27,6 +27,8 @@ pub struct Size {
     pub block_columns: usize,
     /// Updates in all.
     pub iterations: u64,
+    /// Whether the run is mixed, and not in f64.
+    pub mixed: bool,
 }
 
 /// A training run without anything that can happen to it.
@@ -63,11 +65,12 @@ impl Problem {
         let block_columns = BlockColumns::new(size.block_columns).expect("a block has at least 8 columns");
         let run = Run {
             sizes: LayerSizes::binary_classifier(FEATURES, &[2]).expect("the sizes are valid"),
-            precision: Precision::F64,
+            precision: if size.mixed { Precision::Mixed } else { Precision::F64 },
             tree: Tree::over_batch(size.columns, block_columns).expect("the batch is small"),
             block_columns,
             element_type: x.element_type(),
             scale: SCALE,
+            learning_rate: LEARNING_RATE,
             iterations: size.iterations,
             data: dataset.digest(),
             worker_timeout: Duration::from_secs(5),
@@ -82,7 +85,11 @@ impl Problem {
         let mut parameters = vec![encode(values.values().to_vec())];
         let mut costs = Vec::new();
         for _ in 0..size.iterations {
-            costs.extend(train::<_, f64>(&mut values, batch, LEARNING_RATE, 1));
+            costs.extend(if size.mixed {
+                train::<_, f32>(&mut values, batch, LEARNING_RATE, 1)
+            } else {
+                train::<_, f64>(&mut values, batch, LEARNING_RATE, 1)
+            });
             parameters.push(encode(values.values().to_vec()));
         }
         Self {
@@ -101,6 +108,6 @@ fn stored(sample: &Sample) -> Arc<Dataset> {
     let folder = Folder::new();
     let path = folder.path("data.h5");
     sample.write(&path);
-    let dataset = Dataset::open(&path, Role::Train, &NameChoice { x: None, y: None }, Precision::F64);
+    let dataset = Dataset::open(&path, Role::Train, &NameChoice { x: None, y: None }, RealType::F64);
     Arc::new(dataset.expect("the file was written a moment ago"))
 }

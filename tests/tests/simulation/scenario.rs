@@ -60,6 +60,7 @@ const fn size(columns: usize, block_columns: usize, iterations: u64) -> Size {
         columns,
         block_columns,
         iterations,
+        mixed: false,
     }
 }
 
@@ -82,7 +83,10 @@ impl Scenario {
         };
         let latency = Duration::from_micros(*random.one_of(&[50, 1000, 30_000]));
         Self {
-            problem: Problem::of(*random.one_of(&SIZES)),
+            problem: Problem::of(Size {
+                mixed: random.happens(1, 2),
+                ..*random.one_of(&SIZES)
+            }),
             first,
             least: if random.happens(1, 3) {
                 random.between(1, first as u64) as usize
@@ -124,8 +128,9 @@ impl fmt::Display for Scenario {
         let (columns, blocks, iterations) = (run.tree.items(), run.tree.leaves(), run.iterations);
         write!(
             f,
-            "{columns} columns in {blocks} blocks, {iterations} iterations; {} workers to begin, {} to go on; worker timeout \
+            "{columns} columns in {blocks} blocks, {iterations} iterations in {}; {} workers to begin, {} to go on; worker timeout \
              {:?}, latency {:?}, {:?} a column; audit {:?}, checkpoints {:?}; {} strikes",
+            run.precision,
             self.first,
             self.least,
             self.worker_timeout,

@@ -8,10 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::{Dismissal, FromWorker, Held, Hello, Reason, Run, SumChunk};
 use shared::ids::Iteration;
-use shared::{AnyParameters, Digest, LeafRange};
+use shared::{Digest, LeafRange};
 use tests::random::Random;
+use worker::arriving::Arriving;
 use worker::backoff::Backoff;
-use worker::compute::{Membership, Order, Outcome, Workbench, store};
+use worker::compute::{Membership, Order, Outcome, Workbench};
 use worker::limits::{MemoryLimit, Resources};
 use worker::session::{Action, Event, Holdings, Session};
 
@@ -74,7 +75,7 @@ pub struct Worker {
     run: Option<Run>,
     kept: Option<Holdings>,
     bench: Workbench,
-    incoming: Option<AnyParameters>,
+    arriving: Arriving,
     backoff: Backoff,
     /// When its compute thread has done all that was ordered.
     busy_until: Duration,
@@ -94,7 +95,7 @@ impl Worker {
             run: None,
             kept: None,
             bench: Workbench::default(),
-            incoming: None,
+            arriving: Arriving::default(),
             backoff: Backoff::new(0),
             busy_until: Duration::ZERO,
             sent: Vec::new(),
@@ -123,7 +124,7 @@ impl Worker {
             }),
         };
         self.membership.0 += 1;
-        self.incoming = None;
+        self.arriving.interrupt();
         self.run = None;
         self.sent.clear();
         self.connected = Some((id, Session::joining(RESOURCES, held, now)));
@@ -169,8 +170,15 @@ impl Worker {
         match outcome {
             Outcome::Held => self.handle(Event::Held, now, random),
             Outcome::Refused(error) => vec![Effect::Refuse(error.to_string())],
-            Outcome::Spare(_) => Vec::new(),
-            Outcome::Sums { iteration, nodes, .. } => self.send_sums(iteration, nodes, random),
+            Outcome::Spare(spare) => {
+                self.arriving.reuse(spare);
+                Vec::new()
+            }
+            Outcome::Sums {
+                iteration,
+                nodes,
+                number_bytes,
+            } => self.send_sums(iteration, nodes, number_bytes, random),
         }
     }
 
@@ -218,6 +226,7 @@ impl Worker {
             Action::Join { run, keep_columns, .. } => {
                 self.run = Some(run.clone());
                 if !keep_columns {
+                    self.arriving = Arriving::default();
                     return self.order(Order::Start(Box::new(run)), 0, now, random);
                 }
             }
@@ -228,13 +237,22 @@ impl Worker {
             }
             Action::Store(chunk) => {
                 if let Some(run) = &self.run {
-                    let memory = || AnyParameters::zeros(run.sizes.clone(), run.precision);
-                    store(&chunk, self.incoming.get_or_insert_with(memory));
+                    self.arriving.store(&chunk, run);
+                }
+            }
+            Action::StoreGradient(chunk) => {
+                if let Some(run) = &self.run {
+                    self.arriving.store_gradient(&chunk, run);
                 }
             }
             Action::Parameters(_) => {
-                if let Some(parameters) = self.incoming.take() {
-                    return self.order(Order::Parameters(parameters), 0, now, random);
+                if let Some(order) = self.arriving.parameters() {
+                    return self.order(order, 0, now, random);
+                }
+            }
+            Action::Gradient(_) => {
+                if let Some(order) = self.arriving.gradient() {
+                    return self.order(order, 0, now, random);
                 }
             }
             Action::Compute(iteration, nodes) => {
@@ -272,7 +290,13 @@ impl Worker {
     }
 
     /// Sends sums in chunks. Those of one node come in order; different nodes may be mixed.
-    fn send_sums(&mut self, iteration: Iteration, nodes: Vec<(LeafRange, Bytes)>, random: &mut Random) -> Vec<Effect> {
+    fn send_sums(
+        &mut self,
+        iteration: Iteration,
+        nodes: Vec<(LeafRange, Bytes)>,
+        number_bytes: usize,
+        random: &mut Random,
+    ) -> Vec<Effect> {
         let Some(id) = self.connection() else {
             return Vec::new();
         };
@@ -283,11 +307,11 @@ impl Worker {
                 Some(lie) => {
                     effects.push(Effect::Lie(iteration, node, lie));
                     self.lie = (lie == Lie::Always).then_some(lie);
-                    told_wrongly(lie, &sums, random)
+                    told_wrongly(lie, &sums, number_bytes, random)
                 }
                 None => sums,
             };
-            let chunks = cut(&sums, 8, self.scenario.chunk_bytes);
+            let chunks = cut(&sums, number_bytes, self.scenario.chunk_bytes);
             let sum = |chunk| SumChunk { iteration, node, chunk };
             queues.push(chunks.into_iter().map(sum).collect::<std::collections::VecDeque<_>>());
         }
@@ -316,14 +340,15 @@ impl Worker {
     }
 }
 
-fn told_wrongly(lie: Lie, sums: &Bytes, random: &mut Random) -> Bytes {
+fn told_wrongly(lie: Lie, sums: &Bytes, number_bytes: usize, random: &mut Random) -> Bytes {
     let mut wrong = sums.to_vec();
     match lie {
+        Lie::NotANumber if number_bytes == 4 => wrong[..4].copy_from_slice(&f32::NAN.to_le_bytes()),
         Lie::NotANumber => wrong[..8].copy_from_slice(&f64::NAN.to_le_bytes()),
         Lie::OneBit | Lie::Always => {
-            // Of the lowest six bytes, so that the number stays one.
-            let number = random.index(wrong.len() / 8);
-            wrong[number * 8 + random.index(6)] ^= 1 << random.index(8);
+            // Not of the two highest bytes, so that the number stays one.
+            let number = random.index(wrong.len() / number_bytes);
+            wrong[number * number_bytes + random.index(number_bytes - 2)] ^= 1 << random.index(8);
         }
     }
     wrong.into()

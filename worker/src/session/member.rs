@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use proto::tensor::{Inbox, check};
 use proto::{FromCoordinator, Run, TensorChunk};
 use shared::ids::Iteration;
-use shared::{BlockSet, LeafRange};
+use shared::{BlockSet, LeafRange, Precision};
 
 use super::{Action, Misconduct, Shipment, name};
 use crate::limits::{Demand, Resources, TooLarge};
@@ -21,10 +21,26 @@ pub(super) struct Member {
     /// The blocks of each shipment that is not laid out yet.
     pub(super) unlaid: VecDeque<BlockSet>,
     pub(super) receiving: Option<Receiving>,
-    /// The iteration whose parameters are held, or arrive.
-    iteration: Option<Iteration>,
-    /// How many of them have arrived.
+    /// The parameters that are held, or arrive.
+    parameters: Option<Arrival>,
+}
+
+/// The parameters of an iteration, as they arrive.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    iteration: Iteration,
+    form: Form,
+    /// How many numbers have arrived.
     arrived: usize,
+}
+
+/// What parameters arrive as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// As they are.
+    Parameters,
+    /// As the gradient that makes them from those of the iteration before.
+    Gradient,
 }
 
 /// Columns that arrive.
@@ -48,8 +64,7 @@ impl Member {
             held,
             unlaid: VecDeque::new(),
             receiving: None,
-            iteration: None,
-            arrived: 0,
+            parameters: None,
         };
         member.check_room(None)?;
         Ok(member)
@@ -81,7 +96,10 @@ impl Member {
                 append("labels", &mut receiving.labels, chunk)?;
                 Ok(self.hold_if_complete())
             }
-            FromCoordinator::Parameters(iteration, chunk) => self.parameters(iteration, chunk),
+            FromCoordinator::Parameters(iteration, chunk) => self.broadcast(iteration, Form::Parameters, chunk),
+            FromCoordinator::Gradient(iteration, chunk) if self.run.precision == Precision::Mixed => {
+                self.broadcast(iteration, Form::Gradient, chunk)
+            }
             FromCoordinator::Compute(iteration, nodes) => self.compute(iteration, nodes),
             FromCoordinator::Heartbeat => Ok(Vec::new()),
             message => Err(Misconduct::Unexpected {
@@ -131,32 +149,59 @@ impl Member {
         }))]
     }
 
-    fn parameters(&mut self, iteration: Iteration, chunk: TensorChunk) -> Result<Vec<Action>, Misconduct> {
+    /// A chunk of what the parameters of `iteration` arrive as.
+    fn broadcast(&mut self, iteration: Iteration, form: Form, chunk: TensorChunk) -> Result<Vec<Action>, Misconduct> {
+        let arrived = self.arrived_of(iteration, form)?;
+        let (tensor, bytes) = match form {
+            Form::Parameters => ("parameters", self.run.precision.parameters().bytes()),
+            Form::Gradient => ("gradient", self.run.precision.sums().bytes()),
+        };
         let len = self.run.sizes.parameters();
-        match self.iteration {
-            Some(latest) if iteration < latest || (iteration == latest && self.arrived == len) => {
-                return Err(Misconduct::Iteration {
+        let arrived = check(&chunk, arrived, len, bytes).map_err(|error| Misconduct::Chunk { tensor, error })?;
+        self.parameters = Some(Arrival {
+            iteration,
+            form,
+            arrived,
+        });
+        let is_complete = arrived == len;
+        Ok(match form {
+            Form::Parameters if is_complete => vec![Action::Store(chunk), Action::Parameters(iteration)],
+            Form::Parameters => vec![Action::Store(chunk)],
+            Form::Gradient if is_complete => vec![Action::StoreGradient(chunk), Action::Gradient(iteration)],
+            Form::Gradient => vec![Action::StoreGradient(chunk)],
+        })
+    }
+
+    /// How many numbers of the form in which the parameters of `iteration` arrive are there.
+    fn arrived_of(&self, iteration: Iteration, form: Form) -> Result<usize, Misconduct> {
+        let follows = |latest: Iteration| iteration.0.checked_sub(1) == Some(latest.0);
+        match self.parameters {
+            Some(latest)
+                if latest.iteration > iteration || (latest.iteration == iteration && self.is_complete(latest)) =>
+            {
+                Err(Misconduct::Iteration {
                     found: iteration,
-                    expected: latest,
-                });
+                    expected: latest.iteration,
+                })
             }
-            Some(latest) if iteration == latest => {}
-            _ => (self.iteration, self.arrived) = (Some(iteration), 0),
+            Some(latest) if latest.iteration == iteration && latest.form == form => Ok(latest.arrived),
+            Some(latest) if latest.iteration == iteration => Err(Misconduct::Both { iteration }),
+            Some(latest) if follows(latest.iteration) && self.is_complete(latest) => Ok(0),
+            _ if form == Form::Parameters => Ok(0),
+            _ => Err(Misconduct::NothingToUpdate {
+                found: iteration,
+                expected: Iteration(iteration.0.saturating_sub(1)),
+            }),
         }
-        self.arrived =
-            check(&chunk, self.arrived, len, self.run.precision.bytes()).map_err(|error| Misconduct::Chunk {
-                tensor: "parameters",
-                error,
-            })?;
-        let mut actions = vec![Action::Store(chunk)];
-        if self.arrived == len {
-            actions.push(Action::Parameters(iteration));
-        }
-        Ok(actions)
+    }
+
+    fn is_complete(&self, arrival: Arrival) -> bool {
+        arrival.arrived == self.run.sizes.parameters()
     }
 
     fn compute(&mut self, iteration: Iteration, nodes: Vec<LeafRange>) -> Result<Vec<Action>, Misconduct> {
-        if self.iteration != Some(iteration) || self.arrived < self.run.sizes.parameters() {
+        let is_there = |arrival: &Arrival| arrival.iteration == iteration && self.is_complete(*arrival);
+        if !self.parameters.as_ref().is_some_and(is_there) {
             return Err(Misconduct::NoParameters { found: iteration });
         }
         let arrived = match &self.receiving {

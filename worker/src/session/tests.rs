@@ -1,6 +1,7 @@
 //! Every transition, as literal messages, times and actions.
 
 mod columns;
+mod gradients;
 mod limits;
 mod membership;
 mod misconduct;
@@ -25,6 +26,7 @@ fn run() -> Run {
         block_columns,
         element_type: ElementType::I16,
         scale: 1.0,
+        learning_rate: 0.1,
         iterations: 10,
         data: Digest::from_bytes([7; 32]),
         worker_timeout: Duration::from_secs(4),

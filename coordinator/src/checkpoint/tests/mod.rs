@@ -47,7 +47,7 @@ prop_compose! {
         hidden in prop::collection::vec(1_usize..9, 0..4),
         initialisation in prop::sample::select(Initialisation::ALL.to_vec()),
         element_type in prop::sample::select(ElementType::ALL.to_vec()),
-        precision in prop::sample::select(vec![Precision::F64, Precision::F32]),
+        precision in prop::sample::select(Precision::ALL.to_vec()),
         seed in any::<u32>(),
         scale in f64::MIN_POSITIVE..1e300,
         learning_rate in 5e-324..1e3,

@@ -5,6 +5,7 @@
 
 mod audit;
 mod beginning;
+mod gradients;
 mod iterations;
 mod lateness;
 mod losses;
@@ -53,6 +54,7 @@ fn config(first: usize) -> EngineConfig {
             len: 4,
             number_bytes: 8,
         },
+        gradients: false,
         worker_timeout: Duration::from_secs(5),
         even_shards: false,
         audit: None,

@@ -79,6 +79,7 @@ fn config(random: &mut Random) -> EngineConfig {
             len: random.between(1, 6) as usize,
             number_bytes: *random.one_of(&[4, 8]),
         },
+        gradients: random.happens(1, 2),
         worker_timeout: Duration::from_secs(4),
         audit: random.happens(1, 2).then_some(audit),
         checkpoints: random.happens(1, 2).then(|| *random.one_of(&every)),

@@ -102,6 +102,7 @@ impl Witness {
             Action::Report(report) => self.report(report),
             Action::Assign { worker, hold, missing } => self.assign(*worker, hold, missing),
             Action::Broadcast { iteration, to } => self.broadcast(*iteration, to),
+            Action::BroadcastGradient { iteration, to } => self.broadcast_gradient(*iteration, to),
             Action::Compute {
                 worker,
                 iteration,
@@ -204,6 +205,17 @@ impl Witness {
             ensure(before < Some(iteration), || format!("worker {worker} has them"))?;
         }
         Ok(())
+    }
+
+    fn broadcast_gradient(&mut self, iteration: Iteration, to: &[WorkerId]) -> Result<(), String> {
+        ensure(self.config.gradients, || "nobody makes updates".to_owned())?;
+        for &worker in to {
+            let had = self.member(worker)?.parameters;
+            ensure(had.map(Iteration::next) == Some(iteration), || {
+                format!("worker {worker} has the parameters of {had:?}")
+            })?;
+        }
+        self.broadcast(iteration, to)
     }
 
     fn compute(&mut self, worker: WorkerId, iteration: Iteration, nodes: &[LeafRange]) -> Result<(), String> {

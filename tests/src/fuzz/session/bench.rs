@@ -1,8 +1,9 @@
 //! The worker's arithmetic, given what the session lets through, as the worker's shell gives it.
 
 use proto::Run;
-use shared::{AnyParameters, LeafRange};
-use worker::compute::{Order, Outcome, Workbench, store};
+use shared::LeafRange;
+use worker::arriving::Arriving;
+use worker::compute::{Order, Outcome, Workbench};
 use worker::limits::Demand;
 use worker::session::Action;
 
@@ -16,8 +17,8 @@ const MOST_BYTES: u128 = 80 << 20;
 #[derive(Debug, Default)]
 pub struct Bench {
     workbench: Workbench,
-    /// Parameters that are arriving.
-    incoming: Option<AnyParameters>,
+    /// Parameters and gradients.
+    arriving: Arriving,
     /// Whether the run is one that can be computed with here, and nothing was refused yet.
     working: bool,
 }
@@ -40,7 +41,7 @@ impl Bench {
         for action in actions {
             match action {
                 Action::Join { keep_columns, .. } => {
-                    (self.working, self.incoming) = (fits, None);
+                    (self.working, self.arriving) = (fits, Arriving::default());
                     if fits && !keep_columns {
                         self.workbench.perform(Order::Start(Box::new(run.clone())));
                     }
@@ -53,15 +54,10 @@ impl Bench {
                     Some(Outcome::Refused(_)) => self.working = false,
                     other => return Err(format!("laying out gave {other:?}")),
                 },
-                Action::Store(chunk) => {
-                    let memory = || AnyParameters::zeros(run.sizes.clone(), run.precision);
-                    store(chunk, self.incoming.get_or_insert_with(memory));
-                }
-                Action::Parameters(_) => {
-                    if let Some(parameters) = self.incoming.take() {
-                        self.workbench.perform(Order::Parameters(parameters));
-                    }
-                }
+                Action::Store(chunk) => self.arriving.store(chunk, run),
+                Action::StoreGradient(chunk) => self.arriving.store_gradient(chunk, run),
+                Action::Parameters(_) => self.order(Arriving::parameters),
+                Action::Gradient(_) => self.order(Arriving::gradient),
                 Action::Compute(iteration, nodes) => {
                     let outcome = self.workbench.perform(Order::Compute(*iteration, nodes.clone()));
                     expect_sums(run, nodes, outcome)?;
@@ -71,6 +67,14 @@ impl Bench {
         }
         Ok(laid_out)
     }
+
+    /// Orders what is to be done with numbers that have arrived, and gives their memory back.
+    fn order(&mut self, arrived: impl Fn(&mut Arriving) -> Option<Order>) {
+        let outcome = arrived(&mut self.arriving).and_then(|order| self.workbench.perform(order));
+        if let Some(Outcome::Spare(spare)) = outcome {
+            self.arriving.reuse(spare);
+        }
+    }
 }
 
 /// There must be a whole row of sums for every node.
@@ -78,7 +82,7 @@ fn expect_sums(run: &Run, nodes: &[LeafRange], outcome: Option<Outcome>) -> Resu
     let Some(Outcome::Sums { nodes: found, .. }) = outcome else {
         return Err(format!("computing gave {outcome:?}"));
     };
-    let bytes = (run.sizes.parameters() + 1) * run.precision.bytes();
+    let bytes = (run.sizes.parameters() + 1) * run.precision.sums().bytes();
     let right = found.len() == nodes.len()
         && found
             .iter()

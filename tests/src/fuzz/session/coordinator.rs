@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proto::tensor::chunks;
 use proto::{FromCoordinator, Run, TensorChunk, Welcome};
 use shared::ids::{Iteration, WorkerId};
-use shared::{BlockSet, LeafRange};
+use shared::{BlockSet, LeafRange, Precision};
 
 use crate::random::Random;
 
@@ -85,14 +85,22 @@ impl Coordinator {
         let iteration = self.iteration.map_or(Iteration(0), |last| {
             Iteration(last.0.saturating_add(random.between(1, 3)))
         });
+        let precision = self.run.precision;
+        let follows = self
+            .iteration
+            .is_some_and(|last| last.0.checked_add(1) == Some(iteration.0));
+        let (message, number): (fn(Iteration, TensorChunk) -> FromCoordinator, _) =
+            if precision == Precision::Mixed && follows {
+                (FromCoordinator::Gradient, precision.sums())
+            } else {
+                (FromCoordinator::Parameters, precision.parameters())
+            };
         self.iteration = Some(iteration);
-        let bytes = self.run.sizes.parameters() * self.run.precision.bytes();
+        let bytes = self.run.sizes.parameters() * number.bytes();
         let values: Vec<u8> = (0..bytes).map(|_| random.number() as u8).collect();
-        let values = cut(random, values, self.run.precision.bytes());
-        let messages = values
-            .into_iter()
-            .map(|chunk| FromCoordinator::Parameters(iteration, chunk));
-        self.queue.extend(messages);
+        let values = cut(random, values, number.bytes());
+        self.queue
+            .extend(values.into_iter().map(|chunk| message(iteration, chunk)));
     }
 
     /// Wants sums of some of what is held.

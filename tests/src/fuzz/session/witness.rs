@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proto::{FromCoordinator, FromWorker, Run, TensorChunk};
 use shared::ids::Iteration;
-use shared::{BlockSet, LeafRange};
+use shared::{BlockSet, LeafRange, RealType};
 use worker::session::{Action, Event, Holdings, Shipment, WELCOME_WITHIN};
 
 use crate::fuzz::ensure;
@@ -101,8 +101,21 @@ impl Witness {
                 Ok(())
             }
             (Action::Hold(shipment), Event::Message(_)) => self.hold(shipment),
-            (Action::Store(chunk), Event::Message(FromCoordinator::Parameters(_, sent))) => self.store(chunk, sent),
-            (Action::Parameters(iteration), Event::Message(FromCoordinator::Parameters(sent, _))) => {
+            (Action::Store(chunk), Event::Message(FromCoordinator::Parameters(_, sent))) => {
+                self.whole = None;
+                self.store(chunk, sent, self.member()?.precision.parameters())
+            }
+            (Action::StoreGradient(chunk), Event::Message(FromCoordinator::Gradient(iteration, sent))) => {
+                if chunk.offset == 0 {
+                    let before = self.whole.take();
+                    ensure(before.map(Iteration::next) == Some(*iteration), || {
+                        format!("the parameters are those of {before:?}")
+                    })?;
+                }
+                self.store(chunk, sent, self.member()?.precision.sums())
+            }
+            (Action::Parameters(iteration), Event::Message(FromCoordinator::Parameters(sent, _)))
+            | (Action::Gradient(iteration), Event::Message(FromCoordinator::Gradient(sent, _))) => {
                 let all = self.member()?.sizes.parameters();
                 ensure(self.arrived == all && iteration == sent, || {
                     format!("{} parameters have arrived", self.arrived)
@@ -153,11 +166,11 @@ impl Witness {
         Ok(())
     }
 
-    fn store(&mut self, chunk: &TensorChunk, sent: &TensorChunk) -> Result<(), String> {
+    fn store(&mut self, chunk: &TensorChunk, sent: &TensorChunk, number: RealType) -> Result<(), String> {
         let run = self.member()?;
-        let (all, number_bytes) = (run.sizes.parameters(), run.precision.bytes());
+        let (all, number_bytes) = (run.sizes.parameters(), number.bytes());
         if chunk.offset == 0 {
-            (self.arrived, self.whole) = (0, None);
+            self.arrived = 0;
         }
         let end = chunk.offset as usize + chunk.data.len() / number_bytes;
         let continues = chunk == sent

@@ -41,7 +41,7 @@ impl Invariant for OneStep {
                 self.reported += 1;
                 expect("the cost without the update of", *iteration, self.ordered - 1)?;
             }
-            Sight::Decides(Action::Broadcast { iteration, .. }) => {
+            Sight::Decides(Action::Broadcast { iteration, .. } | Action::BroadcastGradient { iteration, .. }) => {
                 expect("parameters for", *iteration, reported)?;
                 expect("parameters during the update of", *iteration, ordered)?;
             }
