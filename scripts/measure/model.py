@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import math
 
-# Bytes of a number on the wire. In `mixed` parameters and sums travel in f32.
+# Bytes of a number on the wire. In `mixed` workers have their parameters in f64, but only sums travel, in f32.
 WIDTHS = {"f64": 8, "mixed": 4, "f32": 4}
 
 
@@ -22,15 +22,16 @@ def flop(sizes, m):
 
 
 def wire_bytes(sizes, precision, workers):
-    """Of an iteration: to every worker P numbers, and back P + 1 (the sums of dW, db and the loss) for each node.
+    """Of an iteration: to every worker P numbers (parameters, or in `mixed` the sums over the batch), and back P + 1 for
+    each node: the sums of dW, db and the loss.
 
     A worker has one node if it is one of 1, 2, 4, 8, … equal ones.
     """
     return workers * (2 * parameters(sizes) + 1) * WIDTHS[precision]
 
 
-def is_polluted(measured_bytes, bytes_by_theory):
-    """Whether other programs seem to have used the device on which these bytes were counted."""
+def is_odd(measured_bytes, bytes_by_theory):
+    """Whether other programs have used the device on which these bytes were counted, or shards were moved."""
     return abs(measured_bytes / bytes_by_theory - 1) > 0.05
 
 

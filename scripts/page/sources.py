@@ -38,7 +38,7 @@ def caution(rows):
     busy = float(rows[0].get("cores busy with others") or 0)
     doubts = ["few iterations (`--quick`)"] * (rows[0].get("quick") == "yes")
     doubts += [f"other programs kept {busy:.1f} cores busy"] * (busy >= 0.1)
-    polluted = any(model.is_polluted(float(row["bytes"]), float(row["bytes by theory"]))
-                   for row in rows if row.get("bytes"))
-    doubts += ["other programs used the loopback device"] * polluted
+    odd = any(model.is_odd(float(row["bytes"]), float(row["bytes by theory"]))
+              for row in rows if row.get("bytes"))
+    doubts += ["traffic is not that of the theory"] * odd
     return "; ".join(doubts)
