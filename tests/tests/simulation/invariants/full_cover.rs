@@ -13,8 +13,9 @@ pub const FULL_COVER: &str = "no update lacks a block";
 #[derive(Debug)]
 pub struct FullCover {
     tree: Tree,
-    /// Numbers in the sums of a node.
+    /// Numbers in the sums of a node, and bytes of each.
     sum_len: usize,
+    number_bytes: usize,
     /// How many numbers of which sums were kept for the next update.
     kept: BTreeMap<(LeafRange, WorkerId), usize>,
     /// Whose update is next.
@@ -22,10 +23,11 @@ pub struct FullCover {
 }
 
 impl FullCover {
-    pub fn new(tree: Tree, sum_len: usize) -> Self {
+    pub fn new(tree: Tree, sum_len: usize, number_bytes: usize) -> Self {
         Self {
             tree,
             sum_len,
+            number_bytes,
             kept: BTreeMap::new(),
             next: Iteration(0),
         }
@@ -87,7 +89,7 @@ impl Invariant for FullCover {
                         sum.node, sum.chunk.offset
                     ));
                 }
-                *arrived += sum.chunk.data.len() / size_of::<f64>();
+                *arrived += sum.chunk.data.len() / self.number_bytes;
                 Ok(())
             }
             Sight::Decides(Action::Update { iteration, sums }) => self.update(*iteration, sums),

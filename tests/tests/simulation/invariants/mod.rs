@@ -105,11 +105,12 @@ impl Invariants {
     pub fn of(problem: &Rc<Problem>) -> Self {
         let tree = &problem.run.tree;
         let sum_len = problem.run.sizes.parameters() + 1;
+        let number_bytes = problem.run.precision.sums().bytes();
         Self {
             all: vec![
                 Box::new(one_step::OneStep::default()),
                 Box::new(every_block_once::EveryBlockOnce::new(tree.clone())),
-                Box::new(full_cover::FullCover::new(tree.clone(), sum_len)),
+                Box::new(full_cover::FullCover::new(tree.clone(), sum_len, number_bytes)),
                 Box::new(good_conduct::GoodConduct::default()),
                 Box::new(oracle::Oracle::new(Rc::clone(problem))),
                 Box::new(nobody_waits::NobodyWaits::default()),
