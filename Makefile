@@ -5,7 +5,7 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-growth bench-peers bench-page chaos fuzz clean
+.PHONY: help setup build demo test bench bench-growth bench-peers bench-page instructions chaos fuzz clean
 # With -j measurements would disturb each other; cargo uses all cores by itself.
 .NOTPARALLEL:
 
@@ -30,8 +30,10 @@ test: ## Check format, lints and documentation, then run every test
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
 	@scripts/test $(CARGO_FLAGS)
 
-bench: build ## Measure whole runs: time, memory, bytes, and what a slow worker costs; takes under ten minutes
+bench: build ## Measure kernels, whole runs and what a slow worker costs, in ten minutes; leaves CSV files in bench/
 	@scripts/setup h5py
+	@scripts/bench-kernels --csv bench
+	@echo
 	@scripts/bench --binaries $(BINARIES) --csv bench/runs.csv
 	@echo
 	@scripts/bench-throttled --binaries $(BINARIES)
@@ -45,6 +47,10 @@ bench-peers: build ## Measure NumPy, PyTorch and PyTorch DDP beside ours; instal
 
 bench-page: ## Make docs/results.md and its plots anew from what bench, bench-growth and bench-peers measured
 	@scripts/bench-page
+
+instructions: ## Count the instructions of kernels and iterations, which needs valgrind; ACCEPT=yes writes them down
+	@scripts/setup build
+	@scripts/instructions $(if $(ACCEPT),--accept)
 
 chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
 	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
