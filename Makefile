@@ -5,7 +5,9 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-peers instructions chaos fuzz clean
+.PHONY: help setup build demo test bench bench-growth bench-peers bench-page instructions chaos fuzz clean
+# With -j measurements would disturb each other; cargo uses all cores by itself.
+.NOTPARALLEL:
 
 help: ## List the targets
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,15 +30,23 @@ test: ## Check format, lints and documentation, then run every test
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
 	@scripts/test $(CARGO_FLAGS)
 
-bench: build ## Measure kernels, whole runs and what a slow worker costs, in some minutes; leaves CSV files in bench/
+bench: build ## Measure kernels, whole runs and what a slow worker costs, in ten minutes; leaves CSV files in bench/
+	@scripts/setup h5py
 	@scripts/bench-kernels --csv bench
 	@echo
 	@scripts/bench --binaries $(BINARIES) --csv bench/runs.csv
 	@echo
 	@scripts/bench-throttled --binaries $(BINARIES)
 
+bench-growth: build ## Measure how cost grows with columns, workers and width, beside a model; needs 4 GB of memory
+	@scripts/setup h5py
+	@scripts/bench-growth --binaries $(BINARIES) --csv bench/growth.csv
+
 bench-peers: build ## Measure NumPy, PyTorch and PyTorch DDP beside ours; installs them, takes ten minutes
-	@scripts/bench-peers --binaries $(BINARIES)
+	@scripts/bench-peers --binaries $(BINARIES) --csv bench/peers.csv
+
+bench-page: ## Make docs/results.md and its plots anew from what bench, bench-growth and bench-peers measured
+	@scripts/bench-page
 
 instructions: ## Count the instructions of kernels and iterations, which needs valgrind; ACCEPT=yes writes them down
 	@scripts/setup build

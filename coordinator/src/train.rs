@@ -342,7 +342,7 @@ fn finish(
     let (iterations, took) = (trained.costs.len() as u64, trained.timing.training);
     let made = trained.made;
     let each = took.as_secs_f64() * 1e3 / made.max(1) as f64;
-    tracing::info!("{made} iterations took {}, {each:.2} ms per iteration", human(took));
+    tracing::info!("{made} iterations took {}, {each:.3} ms per iteration", human(took));
     let predict = |dataset| Predictions::of(&trained.parameters, dataset, data.scale).map(|all| all.classes);
     let train = predict(&data.train)?;
     let test = data.test.as_ref().map(predict).transpose()?;

@@ -2,35 +2,12 @@
 
 import dataclasses
 
-from peers.machine import CORES
+from measure.coordinator import name_of_fleet
+from measure.machine import CORES
+from measure.works import FOUR_LAYERS, FOUR_LAYERS_MANY_COLUMNS, LARGE_LAYERS, TWO_LAYERS, Work
 
 # Of one process: the goals were set on two cores.
 THREADS = 2
-
-# How often the cat images, or the built-in ones, stand in the larger batch.
-REPEATED = 40
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    network: str
-    m: int
-    data: str
-    init: str
-    iterations: int
-
-    def __str__(self):
-        return f"{self.network}, m = {self.m}"
-
-    @property
-    def hidden(self):
-        return ",".join(self.network.split("-")[1:-1])
-
-
-FOUR_LAYERS = Work("12288-20-7-5-1", 209, "cats", "scaled", 500)
-TWO_LAYERS = Work("12288-7-1", 209, "cats", "small", 1000)
-MANY_COLUMNS = Work("12288-20-7-5-1", REPEATED * 209, "repeated cats", "scaled", 40)
-LARGE_LAYERS = Work("784-512-256-1", 20000, "random", "scaled", 12)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +24,7 @@ class Fleet:
             return "NumPy"
         if self.program == "torch":
             return f"DDP {self.processes}" if self.processes > 1 else "PyTorch"
-        return ["in process", "1 worker"][self.processes] if self.processes <= 1 else f"{self.processes} workers"
+        return name_of_fleet(self.processes)
 
 
 def ours(precision, workers=0, threads=None):
@@ -97,8 +74,8 @@ ROWS = [
     Row(FOUR_LAYERS, ours("f64", 2), torch("f64", 2), "≥ 3"),
     Row(FOUR_LAYERS, ours("f64", 4), torch("f64", 4), "≥ 3"),
     Row(FOUR_LAYERS, ours("mixed", 4), torch("f32", 4), "≥ 4"),
-    Row(MANY_COLUMNS, ours("f64", 2), torch("f64", 2), "≥ 3"),
-    Row(MANY_COLUMNS, ours("f64", 2, threads=1), ours("f64", 1, threads=1), "≥ 1.85"),
+    Row(FOUR_LAYERS_MANY_COLUMNS, ours("f64", 2), torch("f64", 2), "≥ 3"),
+    Row(FOUR_LAYERS_MANY_COLUMNS, ours("f64", 2, threads=1), ours("f64", 1, threads=1), "≥ 1.85"),
     Row(LARGE_LAYERS, ours("f64"), numpy(), "≥ 1.3"),
     Row(LARGE_LAYERS, ours("f64"), torch("f64"), "> 1"),
 ]

@@ -1,5 +1,6 @@
 """What a measurement should say about the machine, and whether others use it."""
 
+import datetime
 import os
 import pathlib
 import platform
@@ -9,7 +10,8 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 
 def description():
-    return {"CPU": cpu_model(), "cores": CORES, "system": f"{platform.system()} {platform.release()}"}
+    return {"date": datetime.date.today().isoformat(), "CPU": cpu_model(), "cores": CORES,
+            "memory GiB": memory_gibibytes(), "system": f"{platform.system()} {platform.release()}"}
 
 
 def cpu_model():
@@ -20,6 +22,13 @@ def cpu_model():
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def memory_gibibytes():
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+    except (OSError, ValueError):
+        return "unknown"
 
 
 def cores_busy():
