@@ -5,9 +5,9 @@
 //!   run.rs ── Order ──▶ thread: keep the nodes' sums ─▶ join along the tree ─▶ · scale / m ─▶ update ── Computed ──▶ run.rs
 //! ```
 
+mod apply;
 mod settle;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -15,7 +15,6 @@ use std::thread;
 use bytes::Bytes;
 use proto::SumChunk;
 use proto::tensor::{Pool, decode_to};
-use rayon::prelude::*;
 use shared::dataset::DatasetError;
 use shared::ids::{Iteration, WorkerId};
 use shared::shard::GradientOf;
@@ -198,20 +197,6 @@ pub struct Trainer<C, G> {
     gradients: Pool<G>,
 }
 
-/// Numbers that one task joins and updates: small enough that its sums stay in the L1 and L2 caches.
-const TASK_NUMBERS: usize = 8192;
-
-/// What an update gave.
-#[derive(Clone, Debug, PartialEq)]
-struct Applied<C> {
-    /// J before it.
-    cost: C,
-    /// Whether all parameters are finite after it.
-    finite: bool,
-    /// See [`Updated::gradient`].
-    gradient: Bytes,
-}
-
 impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     /// A descent of which this process has made no update yet.
     pub fn new(descent: Descent<C, G>) -> Self {
@@ -306,105 +291,6 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
             self.sent.clone()
         }
     }
-
-    /// Joins the nodes' sums along the tree and updates by them, in parallel over ranges of parameters. If there are
-    /// workers, the parameters are encoded for them on the way, and in a mixed run the sums as well.
-    fn apply(&mut self, sums: &BTreeMap<LeafRange, Vec<G>>) -> Applied<C> {
-        let loss = self.descent.parameters.sizes().parameters();
-        let has_workers = matches!(self.descent.source, SumSource::Workers(_));
-        let mut sent = if has_workers { self.pool.take() } else { Vec::new() };
-        sent.resize(if has_workers { loss } else { 0 }, C::ZERO);
-        let sends_gradient = has_workers && C::REAL_TYPE != G::REAL_TYPE;
-        let mut gradient = if sends_gradient {
-            self.gradients.take()
-        } else {
-            Vec::new()
-        };
-        gradient.resize(if sends_gradient { loss } else { 0 }, G::ZERO);
-
-        let tasks = loss.div_ceil(TASK_NUMBERS);
-        let (tree, rule) = (&self.descent.tree, &self.rule);
-        let finite = self
-            .descent
-            .parameters
-            .values_mut()
-            .par_chunks_mut(TASK_NUMBERS)
-            .zip(pieces(&mut sent, tasks))
-            .zip(pieces(&mut gradient, tasks))
-            .enumerate()
-            .map_init(Vec::new, |levels, (task, ((values, sent), gradient))| {
-                let first = task * TASK_NUMBERS;
-                let joined = join(tree, tree.root(), sums, first..first + values.len(), levels);
-                let finite = rule.apply(values, first, &joined);
-                if !sent.is_empty() {
-                    sent.copy_from_slice(values);
-                }
-                if !gradient.is_empty() {
-                    gradient.copy_from_slice(&joined);
-                }
-                if let Cow::Owned(joined) = joined {
-                    levels.push(joined);
-                }
-                finite
-            })
-            .filter(|finite| !finite)
-            .count()
-            == 0;
-        if has_workers {
-            self.before = std::mem::replace(&mut self.sent, self.pool.encode(sent));
-        }
-        let loss = join(tree, tree.root(), sums, loss..loss + 1, &mut Vec::new())[0];
-        Applied {
-            cost: rule.cost(loss),
-            finite,
-            gradient: match sends_gradient {
-                true => self.gradients.encode(gradient),
-                false => Bytes::new(),
-            },
-        }
-    }
-}
-
-/// `numbers` cut for `tasks` tasks; an empty piece for each if there are none.
-fn pieces<T>(numbers: &mut [T], tasks: usize) -> Vec<&mut [T]> {
-    let mut pieces: Vec<&mut [T]> = numbers.chunks_mut(TASK_NUMBERS).collect();
-    pieces.resize_with(tasks, Default::default);
-    pieces
-}
-
-/// The sums of `node` for a range of numbers: as it was kept, or left + right. Buffers are taken from and returned to
-/// `spare`.
-fn join<'a, T: Real>(
-    tree: &Tree,
-    node: LeafRange,
-    kept: &'a BTreeMap<LeafRange, Vec<T>>,
-    range: std::ops::Range<usize>,
-    spare: &mut Vec<Vec<T>>,
-) -> Cow<'a, [T]> {
-    if let Some(numbers) = kept.get(&node) {
-        return Cow::Borrowed(&numbers[range]);
-    }
-    let (left, right) = tree.halves(node).expect("the kept nodes cover every block");
-    let left = join(tree, left, kept, range.clone(), spare);
-    let right = join(tree, right, kept, range, spare);
-    let sums = match left {
-        Cow::Borrowed(left) => {
-            let mut sums = spare.pop().unwrap_or_default();
-            sums.clear();
-            sums.extend(left.iter().zip(&*right).map(|(&left, &right)| left + right));
-            sums
-        }
-        Cow::Owned(mut left) => {
-            left.iter_mut()
-                .zip(&*right)
-                .for_each(|(left, &right)| *left = *left + right);
-            left
-        }
-    };
-    if let Cow::Owned(right) = right {
-        spare.push(right);
-    }
-    Cow::Owned(sums)
 }
 
 #[cfg(test)]
