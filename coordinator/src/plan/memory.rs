@@ -3,8 +3,8 @@
 //! What a worker takes at most it adds up itself before it accepts work (`worker/src/limits.rs`); this is nearly the
 //! same sum, from what the coordinator knows of a run that has not begun.
 
-use shared::LeafRange;
 use shared::tree::TILE;
+use shared::{LayerSizes, LeafRange, Precision};
 
 use super::forecast::Facts;
 use super::traffic::{column_bytes, parameter_bytes, sum_bytes};
@@ -168,10 +168,19 @@ fn padded_columns(facts: &Facts, shard: LeafRange) -> u128 {
 
 /// Bytes of a pass through `columns`, and of the threads that make it.
 fn pass(facts: &Facts, columns: u128, threads: usize) -> u128 {
-    let layers = facts.sizes.as_slice()[1..].iter();
-    let layers = layers.map(|&n| (n as u128).next_multiple_of(TILE as u128));
-    let (units, widest) = layers.fold((0, 0), |(sum, most), n| (sum + n, most.max(n)));
+    let widest = tiled(&facts.sizes).max().unwrap_or_default();
     let (strip, near, task) = STRIP;
     let of_thread = strip * (2 * widest + near) + task * widest;
-    (columns * PASS_NUMBERS * units + threads as u128 * of_thread) * parameter_bytes(facts.precision)
+    columns * pass_bytes(&facts.sizes, facts.precision) + threads as u128 * of_thread * parameter_bytes(facts.precision)
+}
+
+/// Bytes of a pass through one column: 4 · Σ n_l · number, l = 1 … L, with n_l rounded up to tiles.
+pub fn pass_bytes(sizes: &LayerSizes, precision: Precision) -> u128 {
+    PASS_NUMBERS * tiled(sizes).sum::<u128>() * parameter_bytes(precision)
+}
+
+/// n_1 … n_L, rounded up to tiles.
+fn tiled(sizes: &LayerSizes) -> impl Iterator<Item = u128> + '_ {
+    let layers = sizes.as_slice()[1..].iter();
+    layers.map(|&n| (n as u128).next_multiple_of(TILE as u128))
 }

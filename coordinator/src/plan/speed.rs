@@ -6,18 +6,21 @@ use std::time::Duration;
 use shared::dataset::Dataset;
 use shared::shard::GradientOf;
 use shared::threads::lead_pool;
+use shared::tree::TILE;
 use shared::{
     BlockColumns, Columns, ElementType, GradientSum, Initialisation, LayerSizes, Precision, Real, Shard, Tree,
 };
 
 use super::PlanError;
+use super::memory::pass_bytes;
+use super::traffic::column_bytes;
 use super::work::operations;
 
 /// The most operations of a call that is timed: a hundredth of a second on a fast core.
 const MOST_OPERATIONS: u128 = 2_000_000_000;
 
-/// The most bytes of columns that it goes through.
-const MOST_BYTES: usize = 64 << 20;
+/// The most bytes of columns and of passes through them that it goes through.
+const MOST_BYTES: u128 = 64 << 20;
 
 /// The most parameters of its network: 32 MiB in f64, more than any cache of one core.
 const MOST_PARAMETERS: usize = 4 << 20;
@@ -65,8 +68,8 @@ fn smaller(sizes: &LayerSizes) -> LayerSizes {
 /// How many of m columns a call goes through: at least one tile, if there are as many.
 fn columns(sizes: &LayerSizes, m: usize, element_type: ElementType) -> usize {
     let by_operations = (MOST_OPERATIONS / operations(sizes, 1)) as usize;
-    let by_bytes = MOST_BYTES / (sizes.features() * element_type.bytes());
-    by_operations.min(by_bytes).max(shared::tree::TILE).min(m)
+    let by_bytes = (MOST_BYTES / (column_bytes(sizes, element_type) + pass_bytes(sizes, Precision::F64))) as usize;
+    by_operations.min(by_bytes).max(TILE).min(m)
 }
 
 /// GFLOP/s of one core while `threads` compute the sums of `sample`, whose columns are those of `dataset`: the median of
@@ -152,6 +155,9 @@ mod tests {
         let wide = sizes(&[784, 512, 256, 1]);
         assert_eq!(columns(&wide, 60_000, ElementType::U8), 835);
         assert_eq!(columns(&wide, 100, ElementType::U8), 100);
+        // 2 bytes and a label, and 4 · (8 + 8) numbers.
+        let many = 10_000_000;
+        assert_eq!(columns(&sizes(&[2, 3, 1]), many, ElementType::U8), (64 << 20) / 515);
         assert_eq!(columns(&sizes(&[8 << 20, 1]), 60_000, ElementType::F64), 8);
         assert_eq!(columns(&sizes(&[8 << 20, 1]), 3, ElementType::F64), 3);
     }
