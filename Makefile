@@ -5,7 +5,7 @@ CARGO_FLAGS := --locked --release --workspace
 BINARIES := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-peers chaos fuzz clean
+.PHONY: help setup build demo test bench bench-peers instructions chaos fuzz clean
 
 help: ## List the targets
 	@awk -F ' *:.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,13 +28,19 @@ test: ## Check format, lints and documentation, then run every test
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
 	@scripts/test $(CARGO_FLAGS)
 
-bench: build ## Measure milliseconds per iteration, memory, and what a slow worker costs; takes a few minutes
-	@scripts/bench --binaries $(BINARIES)
+bench: build ## Measure kernels, whole runs and what a slow worker costs, in some minutes; leaves CSV files in bench/
+	@scripts/bench-kernels --csv bench
+	@echo
+	@scripts/bench --binaries $(BINARIES) --csv bench/runs.csv
 	@echo
 	@scripts/bench-throttled --binaries $(BINARIES)
 
 bench-peers: build ## Measure NumPy, PyTorch and PyTorch DDP beside ours; installs them, takes ten minutes
 	@scripts/bench-peers --binaries $(BINARIES)
+
+instructions: ## Count the instructions of kernels and iterations, which needs valgrind; ACCEPT=yes writes them down
+	@scripts/setup build
+	@scripts/instructions $(if $(ACCEPT),--accept)
 
 chaos: build ## Disturb runs at random for MINUTES=30 and compare their digests; SEED=n repeats one round
 	$(BINARIES)/chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
@@ -45,4 +51,4 @@ fuzz: build ## Send what nobody should send, for MINUTES=n, else a million input
 
 clean: ## Remove what was built, installed and trained here
 	cargo clean
-	rm -rf .tools run
+	rm -rf .tools run bench

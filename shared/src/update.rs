@@ -89,7 +89,9 @@ impl<C: Real> UpdateRule<C> {
         tasks
             .enumerate()
             .map(|(task, (values, sums))| self.apply(values, task * TASK_NUMBERS, sums))
-            .reduce(|| true, |left, right| left & right)
+            .filter(|finite| !finite)
+            .count()
+            == 0
     }
 }
 

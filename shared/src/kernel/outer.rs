@@ -72,7 +72,7 @@ impl Grouped {
 /// Memory that [`outer`] needs besides its arguments, kept between calls.
 #[derive(Clone, Debug)]
 pub struct OuterScratch<N, C> {
-    /// Row tiles of a strip's inputs, transposed: columns are rows.
+    /// Row tiles of a strip's inputs, transposed: columns are rows. Slab after slab.
     slab: Vec<Tile<N>>,
     /// The stack of blocks' sums that wait for their sibling.
     stack: Vec<C>,
@@ -147,31 +147,37 @@ where
         let columns = strip.inputs.count();
         let depth = strip.blocks.len().next_power_of_two().trailing_zeros() as usize + 1;
         stack.resize(depth.max(2) * reach.units * width, C::ZERO);
+        let slab_tiles = reach.tiles * columns;
+        let slabs = slabs_at_a_time::<E::Near<C>>(slab_tiles, units.div_ceil(reach.units));
         for (first, level) in row_tiles
             .clone()
-            .step_by(reach.tiles)
-            .zip(level.chunks_exact_mut(units * width))
+            .step_by(reach.tiles * slabs)
+            .zip(level.chunks_mut(units * width * slabs))
         {
-            slab.resize(reach.tiles * columns, bytemuck::Zeroable::zeroed());
-            let last = row_tiles.end - 1;
+            let count = level.len() / (units * width);
+            slab.resize(count * slab_tiles, bytemuck::Zeroable::zeroed());
             set.run(FillSlab {
                 inputs: &strip.inputs,
                 first,
-                last,
+                last: row_tiles.end - 1,
                 slab,
                 element: PhantomData::<(E, C)>,
             });
             for (unit, count) in groups(units, reach.units) {
-                let sums = StripSums {
-                    slab,
-                    columns,
-                    blocks: strip.blocks,
-                    dz: &strip.dz[columns * TILE * unit..][..columns * TILE * count],
-                    units: count,
-                    stack,
-                    sums: &mut level[unit * width..][..count * width],
-                };
-                E::Near::<C>::sum_strip(set, sums, narrow);
+                let dz = &strip.dz[columns * TILE * unit..][..columns * TILE * count];
+                let slabs = slab.chunks_exact(slab_tiles);
+                for (slab, level) in slabs.zip(level.chunks_exact_mut(units * width)) {
+                    let sums = StripSums {
+                        slab,
+                        columns,
+                        blocks: strip.blocks,
+                        dz,
+                        units: count,
+                        stack,
+                        sums: &mut level[unit * width..][..count * width],
+                    };
+                    E::Near::<C>::sum_strip(set, sums, narrow);
+                }
             }
         }
         height += 1;
@@ -190,6 +196,19 @@ where
         numbers: &levels[0],
         units,
         width,
+    }
+}
+
+/// Bytes of inputs that pass by a group of units at a time: a part of the L2 cache.
+const SLABS_BYTES: usize = 256 << 10;
+
+/// How many slabs of inputs, of `tiles` tiles each, pass by a group of units before the next group comes. Where there are
+/// few groups, dz stays near the core, and each slab is used up while it is in the L1 cache. Where there are many, dz of a
+/// group stays there while as many slabs pass as the L2 cache holds.
+fn slabs_at_a_time<N>(tiles: usize, groups: usize) -> usize {
+    match groups {
+        ..=2 => 1,
+        _ => (SLABS_BYTES / (tiles * size_of::<Tile<N>>()).max(1)).max(1),
     }
 }
 

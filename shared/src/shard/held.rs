@@ -26,7 +26,7 @@ const STRIP_COLUMNS: usize = 384;
 
 /// The most features of dw that one task computes, and the most bytes of their sums: a part of the L2 cache.
 const TASK_FEATURES: usize = 512;
-const TASK_BYTES: usize = 128 << 10;
+const TASK_BYTES: usize = 256 << 10;
 
 /// Numbers in which sums of gradients are held, where they are computed in `C`.
 pub trait GradientOf<C>: Sized {
