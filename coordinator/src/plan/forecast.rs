@@ -220,9 +220,9 @@ pub fn speed_of(link: LinkSpeed) -> (f64, Limit) {
     match link {
         LinkSpeed::Loopback => (LOOPBACK_BYTES_PER_SECOND, Limit::Link),
         LinkSpeed::Network { bits_per_second } => {
-            let wire = bits_per_second / 8.0 * PAYLOAD_SHARE;
-            if wire <= LOOPBACK_BYTES_PER_SECOND {
-                (wire, Limit::Link)
+            let carried = bits_per_second / 8.0 * PAYLOAD_SHARE;
+            if carried <= LOOPBACK_BYTES_PER_SECOND {
+                (carried, Limit::Link)
             } else {
                 (LOOPBACK_BYTES_PER_SECOND, Limit::Coordinator)
             }

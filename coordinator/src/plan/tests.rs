@@ -80,8 +80,8 @@ fn over_a_network_each_worker_has_cores_of_its_own_and_the_coordinator_one_link(
     };
     assert_eq!(row.traffic, expected);
     assert_close(row.time.arithmetic_seconds, 16.0 * 4060.0 / 1e9);
-    let wire = 4.0 * 2043.0 * 8.0 / (1e6 * 1448.0 / 1538.0);
-    assert_close(row.time.exchange_seconds, wire + NETWORK_LATENCY_SECONDS);
+    let carried = 4.0 * 2043.0 * 8.0 / (1e6 * 1448.0 / 1538.0);
+    assert_close(row.time.exchange_seconds, carried + NETWORK_LATENCY_SECONDS);
     assert_close(row.time.update_seconds, (4.0 * 1022.0 + 1021.0) * 8.0 / 20e9);
     assert_eq!(row.time.limit(), Limit::Link);
 }
