@@ -85,15 +85,35 @@ pub(super) fn vectors<S: Simd, C: Real, const T: usize, const N: usize>(
     vectors
 }
 
-/// The other way round.
+/// The sums from memory. Loops that do anything else with the sums may not be unrolled before the compiler decides what
+/// is held in registers, and then nothing is.
 #[inline(always)]
-pub(super) fn rows<S: Simd, C: Real, const T: usize, const N: usize>(vectors: &[C::Vector<S>; N]) -> [[C; TILE]; T] {
-    let mut rows = [[C::ZERO; TILE]; T];
-    let all = C::vectors_mut::<S>(rows.as_flattened_mut());
-    for n in 0..N {
-        all[n] = vectors[n];
+pub(super) fn load<S: Simd, C: Real, const U: usize, const T: usize, const N: usize>(
+    simd: S,
+    rows: &[[[C; TILE]; T]; U],
+) -> [[C::Vector<S>; N]; U] {
+    let all = C::vectors::<S>(rows.as_flattened().as_flattened());
+    let mut sums = [[C::splat(simd, C::ZERO); N]; U];
+    for u in 0..U {
+        for n in 0..N {
+            sums[u][n] = all[u * N + n];
+        }
     }
-    rows
+    sums
+}
+
+/// The sums to memory; see [`load`].
+#[inline(always)]
+pub(super) fn store<S: Simd, C: Real, const U: usize, const T: usize, const N: usize>(
+    sums: &[[C::Vector<S>; N]; U],
+    rows: &mut [[[C; TILE]; T]; U],
+) {
+    let all = C::vectors_mut::<S>(rows.as_flattened_mut().as_flattened_mut());
+    for u in 0..U {
+        for n in 0..N {
+            all[u * N + n] = sums[u][n];
+        }
+    }
 }
 
 /// sums[u] ← sums[u] + Σ_k weight(k, u) · (row k of the tiles), a fused multiply-add for each k in ascending order.

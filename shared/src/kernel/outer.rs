@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::micro::{Reach, Units, groups, multiply_rows, rows, vectors, with_units};
+use super::micro::{Reach, Units, groups, load, multiply_rows, store, with_units};
 use super::tiles::{Tile, TileColumns};
 use super::{InstructionSet, Operand};
 use crate::Real;
@@ -365,13 +365,11 @@ fn round<S: Simd, C: Real, P: Real, const U: usize, const T: usize, const V: usi
     if const { size_of::<P>() == size_of::<C>() } {
         return;
     }
-    for u in 0..U {
-        let mut numbers = rows::<S, C, T, V>(&sums[u]);
-        for t in 0..T {
-            for j in 0..TILE {
-                numbers[t][j] = rounded_to::<C, P>(numbers[t][j]);
-            }
-        }
-        sums[u] = vectors(simd, &numbers);
+    let mut rows = [[[C::ZERO; TILE]; T]; U];
+    store::<S, C, U, T, V>(sums, &mut rows);
+    let numbers = rows.as_flattened_mut().as_flattened_mut();
+    for i in 0..numbers.len() {
+        numbers[i] = rounded_to::<C, P>(numbers[i]);
     }
+    *sums = load::<S, C, U, T, V>(simd, &rows);
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::micro::{Units, groups, multiply_rows, rows, vectors, with_units};
+use super::micro::{Units, groups, load, multiply_rows, store, with_units};
 use super::tiles::{Tile, TileColumn, TileColumns, Tiles};
 use super::{InstructionSet, Operand};
 use crate::Real;
@@ -298,6 +298,7 @@ impl<C: Real, E: Element> Units<C> for Step<'_, C, E> {
         let first = self.first;
         let (whole, rest) = (self.inner / TILE, self.inner % TILE);
         let (packed, _) = self.packed.as_chunks::<TILE>();
+        let mut near = [[[C::ZERO; TILE]; T]; U];
         let mut column = 0;
         while column < count {
             // At the end the last column may be computed twice, and stored twice.
@@ -309,15 +310,13 @@ impl<C: Real, E: Element> Units<C> for Step<'_, C, E> {
                 let unit = self.unit + u;
                 (unit / TILE * count + (column + t).min(count - 1), unit % TILE)
             };
-            let mut sums = [[C::splat(simd, C::ZERO); N]; U];
             for u in 0..U {
-                let mut row = [[C::ZERO; TILE]; T];
                 for t in 0..T {
                     let (tile, unit) = place(u, t);
-                    row[t] = self.out[tile].as_chunks().0[unit];
+                    near[u][t] = self.out[tile].as_chunks().0[unit];
                 }
-                sums[u] = vectors(simd, &row);
             }
+            let mut sums = load::<S, C, U, T, N>(simd, &near);
             for row_tile in 0..whole {
                 let packed = &packed[row_tile * U..][..U];
                 let mut tiles = [columns[0].tile(first + row_tile); T];
@@ -334,11 +333,11 @@ impl<C: Real, E: Element> Units<C> for Step<'_, C, E> {
                 }
                 multiply_rows(simd, &mut sums, &tiles, rest, |k, u| packed[u][k]);
             }
+            store::<S, C, U, T, N>(&sums, &mut near);
             for u in 0..U {
-                let row: [[C; TILE]; T] = rows::<S, C, T, N>(&sums[u]);
                 for t in 0..T {
                     let (tile, unit) = place(u, t);
-                    self.out[tile].as_chunks_mut().0[unit] = row[t];
+                    self.out[tile].as_chunks_mut().0[unit] = near[u][t];
                 }
             }
             column += T;
