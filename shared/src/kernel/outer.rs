@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::micro::{Reach, Units, groups, load, multiply_rows, store, with_units};
+use super::micro::{Reach, Units, groups, multiply_rows, store, with_units};
 use super::tiles::{Tile, TileColumns};
 use super::{InstructionSet, Operand};
 use crate::Real;
@@ -278,6 +278,9 @@ pub struct StripSums<'a, N, C> {
 }
 
 /// [`StripSums`], each block's and each join rounded to `P`.
+///
+/// Where `P` is narrower, joins are additions of `P`. That is the same as additions of `C` rounded to `P`, since `C` has more
+/// than twice as many digits.
 pub(super) struct Rounded<'a, N, C, P> {
     sums: StripSums<'a, N, C>,
     to: PhantomData<P>,
@@ -310,8 +313,6 @@ impl<N: Element, C: Real, P: Real> Units<C> for Rounded<'_, N, C, P> {
             sums: result,
             ..
         } = self.sums;
-        let stack = C::vectors_mut::<S>(stack);
-        let result = C::vectors_mut::<S>(result);
         let mut height = 0;
         for (index, block) in blocks.iter().enumerate() {
             let mut sums = [[C::splat(simd, C::ZERO); V]; U];
@@ -329,25 +330,47 @@ impl<N: Element, C: Real, P: Real> Units<C> for Rounded<'_, N, C, P> {
                     multiply_rows(simd, &mut sums, &tiles, count, |k, u| dz[k * U + u]);
                 }
             }
-            round::<S, C, P, U, T, V>(simd, &mut sums);
-            for _ in 0..block.joins {
-                height -= 1;
-                let left = &stack[height * U * V..][..U * V];
-                for u in 0..U {
-                    for v in 0..V {
-                        sums[u][v] = C::added(simd, left[u * V + v], sums[u][v]);
+            height -= block.joins;
+            let is_last = index + 1 == blocks.len();
+            if const { size_of::<P>() == size_of::<C>() } {
+                let stack = &mut C::vectors_mut::<S>(stack)[height * U * V..];
+                for level in (0..block.joins).rev() {
+                    let left = &stack[level * U * V..][..U * V];
+                    for u in 0..U {
+                        for v in 0..V {
+                            sums[u][v] = C::added(simd, left[u * V + v], sums[u][v]);
+                        }
                     }
                 }
-                round::<S, C, P, U, T, V>(simd, &mut sums);
-            }
-            let to = if index + 1 == blocks.len() {
-                &mut result[..U * V]
+                let to = if is_last { C::vectors_mut::<S>(result) } else { stack };
+                let to = &mut to[..U * V];
+                for u in 0..U {
+                    for v in 0..V {
+                        to[u * V + v] = sums[u][v];
+                    }
+                }
             } else {
-                &mut stack[height * U * V..][..U * V]
-            };
-            for u in 0..U {
-                for v in 0..V {
-                    to[u * V + v] = sums[u][v];
+                let mut rows = [[[C::ZERO; TILE]; T]; U];
+                store::<S, C, U, T, V>(&sums, &mut rows);
+                let mut rounded = [[[P::ZERO; TILE]; T]; U];
+                convert(
+                    rows.as_flattened().as_flattened(),
+                    rounded.as_flattened_mut().as_flattened_mut(),
+                );
+                let numbers = U * T * TILE;
+                let stack = &mut bytemuck::cast_slice_mut::<C, P>(stack)[height * numbers..];
+                for level in (0..block.joins).rev() {
+                    let left = &stack[level * numbers..][..numbers];
+                    let right = rounded.as_flattened_mut().as_flattened_mut();
+                    for i in 0..numbers {
+                        right[i] = left[i] + right[i];
+                    }
+                }
+                let rounded = rounded.as_flattened().as_flattened();
+                if is_last {
+                    convert(rounded, &mut result[..numbers]);
+                } else {
+                    stack[..numbers].copy_from_slice(rounded);
                 }
             }
             height += 1;
@@ -356,20 +379,10 @@ impl<N: Element, C: Real, P: Real> Units<C> for Rounded<'_, N, C, P> {
     }
 }
 
-/// Every number rounded to `P`, if that is narrower than `C`.
+/// Every number as the nearest one of another type, ties to even.
 #[inline(always)]
-fn round<S: Simd, C: Real, P: Real, const U: usize, const T: usize, const V: usize>(
-    simd: S,
-    sums: &mut [[C::Vector<S>; V]; U],
-) {
-    if const { size_of::<P>() == size_of::<C>() } {
-        return;
+fn convert<A: Real, B: Real>(from: &[A], to: &mut [B]) {
+    for i in 0..from.len().min(to.len()) {
+        to[i] = from[i].to_real();
     }
-    let mut rows = [[[C::ZERO; TILE]; T]; U];
-    store::<S, C, U, T, V>(sums, &mut rows);
-    let numbers = rows.as_flattened_mut().as_flattened_mut();
-    for i in 0..numbers.len() {
-        numbers[i] = rounded_to::<C, P>(numbers[i]);
-    }
-    *sums = load::<S, C, U, T, V>(simd, &rows);
 }
