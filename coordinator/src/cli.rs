@@ -1,13 +1,20 @@
 //! The command line as typed. What it means is decided in [`crate::config`].
 
 mod access;
+mod plan;
+mod predict;
 
 use std::path::PathBuf;
 
 use access::ACCESS;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use plan::PLAN_EXAMPLES;
+use predict::PREDICT_EXAMPLES;
 use settings::{CONFIG, Group, Kind, QUIET, Setting, Settings, Table, VERBOSE, Words};
+
+pub use plan::Plan;
+pub use predict::Predict;
 
 /// Train a fully connected neural network on worker processes
 ///
@@ -46,6 +53,13 @@ pub enum Subcommands {
         after_long_help = PREDICT_EXAMPLES
     )]
     Predict(Words<Predict>),
+    /// Forecast time, traffic and memory of a training run
+    ///
+    /// Forecasts what one iteration of a training run costs on fleets of several sizes: its time, what limits it, the
+    /// bytes that every worker receives and sends, and memory. Nothing is trained and nobody is waited for; the data are
+    /// checked as for training, and the speed of this machine is measured for a moment.
+    #[command(max_term_width = 80, after_long_help = PLAN_EXAMPLES)]
+    Plan(Words<Plan>),
     /// Write the built-in images as HDF5 files
     ///
     /// Writes the built-in images, on which the coordinator trains if no other data are named, as two HDF5 files: one
@@ -114,15 +128,6 @@ Examples:
 
   Options from a file, one of them overridden
     coordinator --config lockstep.toml --seed 2";
-
-const PREDICT_EXAMPLES: &str = "\
-Examples:
-  Print the accuracy on a labelled data set
-    coordinator predict --model run/model.h5 --data test.h5
-
-  Write the predictions, and a page that shows the mislabelled images
-    coordinator predict --model run/model.h5 --data test.h5 \\
-        --out predictions.csv --report mislabelled.html";
 
 const CERTIFICATES_EXAMPLES: &str = "\
 Examples:
@@ -222,11 +227,7 @@ const FLEET: Group = Group {
 const DATA: Group = Group {
     heading: "Data",
     settings: &[
-        Setting::new("train", Kind::Path("FILE"), "HDF5 file to train on")
-            .otherwise("the built-in images")
-            .details(
-                "It holds the examples along the first axis of one dataset, and their labels, 0 or 1, in another.",
-            ),
+        TRAIN_FILE,
         Setting::new("test", Kind::Path("FILE"), "HDF5 file to test on after training"),
         X_NAME,
         Y_NAME,
@@ -243,6 +244,10 @@ const DATA: Group = Group {
     ],
 };
 
+const TRAIN_FILE: Setting = Setting::new("train", Kind::Path("FILE"), "HDF5 file to train on")
+    .otherwise("the built-in images")
+    .details("It holds the examples along the first axis of one dataset, and their labels, 0 or 1, in another.");
+
 const X_NAME: Setting = Setting::new("x-name", Kind::Text("NAME"), "Dataset of the examples")
     .otherwise("the usual names")
     .details(
@@ -257,12 +262,25 @@ const Y_NAME: Setting = Setting::new("y-name", Kind::Text("NAME"), "Dataset of t
          (in a test file the other way round), y, Y, labels.",
     );
 
+const HIDDEN: Setting = Setting::new("hidden", Kind::List("SIZES"), "Sizes of the hidden layers, or none")
+    .default("20,7,5")
+    .details("Separated by commas. Hidden layers are ReLU; the output is one sigmoid unit.");
+
+const PRECISION: Setting = Setting::new(
+    "precision",
+    Kind::Text("TYPE"),
+    "Precision: f64, mixed or f32",
+)
+.default("f64")
+.details(
+    "mixed computes in f64, and adds up and sends gradients in f32: half the traffic, and costs within 1e-6 of those of \
+     f64. f32 is faster, but its costs drift from the exact ones by percents.",
+);
+
 const NETWORK: Group = Group {
     heading: "Network",
     settings: &[
-        Setting::new("hidden", Kind::List("SIZES"), "Sizes of the hidden layers, or none")
-            .default("20,7,5")
-            .details("Separated by commas. Hidden layers are ReLU; the output is one sigmoid unit."),
+        HIDDEN,
         Setting::new("init", Kind::Text("KIND"), "First weights: small, scaled or he")
             .default("scaled")
             .details(
@@ -272,39 +290,26 @@ const NETWORK: Group = Group {
         Setting::new("seed", Kind::Number("N"), "Seed of the first weights")
             .default("1")
             .details("From 0 to 4294967295. Seed 1 draws the numbers that NumPy draws after `np.random.seed(1)`."),
-        Setting::new(
-            "precision",
-            Kind::Text("TYPE"),
-            "Precision: f64, mixed or f32",
-        )
-        .default("f64")
-        .details(
-            "mixed computes in f64, and adds up and sends gradients in f32: half the traffic, and costs within 1e-6 of \
-             those of f64. f32 is faster, but its costs drift from the exact ones by percents.",
-        ),
+        PRECISION,
     ],
 };
+
+const ITERATIONS: Setting =
+    Setting::new("iterations", Kind::Number("N"), "Updates, each from all examples").default("2500");
+
+const BLOCK_COLUMNS: Setting = Setting::new("block-columns", Kind::Number("N"), "Most examples in one block")
+    .otherwise("by their number")
+    .details(
+        "At least 8. A block's examples are summed one after the other, the blocks' sums in pairs. Another number \
+             rounds differently, so it changes the last digits of the result.",
+    );
 
 const TRAINING: Group = Group {
     heading: "Training",
     settings: &[
         Setting::new("learning-rate", Kind::Number("RATE"), "Step size of gradient descent").default("0.0075"),
-        Setting::new(
-            "iterations",
-            Kind::Number("N"),
-            "Updates, each from all examples",
-        )
-        .default("2500"),
-        Setting::new(
-            "block-columns",
-            Kind::Number("N"),
-            "Most examples in one block",
-        )
-        .otherwise("by their number")
-        .details(
-            "At least 8. A block's examples are summed one after the other, the blocks' sums in pairs. Another number \
-             rounds differently, so it changes the last digits of the result.",
-        ),
+        ITERATIONS,
+        BLOCK_COLUMNS,
     ],
 };
 
@@ -348,44 +353,4 @@ const OUTPUT: Group = Group {
 const CONFIGURATION: Group = Group {
     heading: "Configuration",
     settings: &[CONFIG],
-};
-
-/// The settings of prediction.
-#[derive(Debug)]
-pub struct Predict;
-
-impl Settings for Predict {
-    const TABLE: Table = &[INPUT, PREDICTIONS, CONFIGURATION];
-}
-
-const INPUT: Group = Group {
-    heading: "Input",
-    settings: &[
-        Setting::new(
-            "model",
-            Kind::Path("FILE"),
-            "The trained network, model.h5 of a run (required)",
-        ),
-        Setting::new(
-            "data",
-            Kind::Path("FILE"),
-            "HDF5 file with the examples to classify (required)",
-        ),
-        X_NAME,
-        Y_NAME,
-    ],
-};
-
-const PREDICTIONS: Group = Group {
-    heading: "Output",
-    settings: &[
-        Setting::new(
-            "out",
-            Kind::Path("FILE"),
-            "File for the predictions, as .h5, .hdf5 or .csv",
-        ),
-        Setting::new("report", Kind::Path("FILE"), "HTML page for the mislabelled images"),
-        QUIET,
-        VERBOSE,
-    ],
 };

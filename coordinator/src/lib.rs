@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod fleet;
 pub mod outputs;
+pub mod plan;
 pub mod port;
 pub mod predict;
 pub mod progress;

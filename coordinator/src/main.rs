@@ -5,7 +5,8 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use coordinator::certificates::{CertificatesConfig, CertificatesError, make};
-use coordinator::config::{Command, TrainConfig, parse};
+use coordinator::config::{Command, PlanConfig, TrainConfig, parse};
+use coordinator::plan::{PlanError, plan};
 use coordinator::predict::{PredictError, predict};
 use coordinator::progress::{Progress, log_to_stderr};
 use coordinator::stop::stop_signals;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
             log_to_stderr(config.verbosity, None);
             ended(predict(&config), PredictError::hint, PredictError::exit_code)
         }
+        Ok(Command::Plan(config)) => make_plan(&config),
         Ok(Command::DemoData { dir, examples }) => {
             log_to_stderr(Verbosity::Normal, None);
             let written = write_demo(&dir, examples as usize).map(|paths| {
@@ -55,6 +57,20 @@ fn make_certificates(config: &CertificatesConfig) -> ExitCode {
         let _ = write!(std::io::stdout(), "{made}");
     });
     ended(made, CertificatesError::hint, CertificatesError::exit_code)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernels are timed, and the time is handed on"
+)]
+fn make_plan(config: &PlanConfig) -> ExitCode {
+    log_to_stderr(Verbosity::Normal, None);
+    let begin = std::time::Instant::now();
+    ended(
+        plan(config, move || begin.elapsed()),
+        PlanError::hint,
+        PlanError::exit_code,
+    )
 }
 
 fn run_training(config: &TrainConfig) -> ExitCode {

@@ -6,6 +6,7 @@
 
 mod access;
 mod checkpoints;
+mod plan;
 mod predict;
 mod train;
 
@@ -21,6 +22,7 @@ use crate::certificates::CertificatesConfig;
 use crate::cli::{Cli, Subcommands};
 
 pub use checkpoints::CheckpointConfig;
+pub use plan::PlanConfig;
 pub use predict::{PredictConfig, PredictionFile};
 pub use train::{Fleet, SpawnConfig, TrainConfig, TrainingData};
 
@@ -31,6 +33,8 @@ pub enum Command {
     Train(Box<TrainConfig>),
     /// Classify examples with a trained network.
     Predict(PredictConfig),
+    /// Forecast what training costs.
+    Plan(PlanConfig),
     /// Write the built-in images to a folder.
     DemoData {
         /// The folder.
@@ -62,6 +66,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>, token: Option<OsStri
             let mut reader = Reader::new(words);
             let config = predict::read(&mut reader);
             Ok(Command::Predict(reader.finish(config)?))
+        }
+        Some(Subcommands::Plan(words)) => {
+            let mut reader = Reader::new(words);
+            let config = plan::read(&mut reader);
+            Ok(Command::Plan(reader.finish(config)?))
         }
         Some(Subcommands::DemoData { dir, examples }) => Ok(Command::DemoData { dir, examples }),
         Some(Subcommands::Certificates { dir, hosts }) => Ok(Command::Certificates(CertificatesConfig { dir, hosts })),

@@ -16,7 +16,7 @@ use super::{access, names};
 use crate::access::{Access, limits};
 
 /// The most workers that a run can have.
-const MAX_WORKERS: u64 = limits::MAX_WORKERS as u64;
+pub(super) const MAX_WORKERS: u64 = limits::MAX_WORKERS as u64;
 
 /// The shortest time after which a silent worker may be given up; a busy machine is often silent for less.
 const LEAST_WORKER_TIMEOUT: Duration = Duration::from_millis(100);
@@ -128,12 +128,10 @@ pub(super) fn read(reader: &mut Reader, token: Option<&OsStr>) -> Result<TrainCo
     let hidden = hidden(reader);
     let initialisation = reader.read("init", "`small`, `scaled` or `he`", |text| text.parse().ok());
     let seed = reader.read("seed", "a whole number from 0 to 4294967295", |text| text.parse().ok());
-    let precision = reader.read("precision", "`f64`, `mixed` or `f32`", |text| text.parse().ok());
+    let precision = precision(reader);
     let learning_rate = reader.read("learning-rate", "a finite number above 0", positive);
     let iterations = reader.required_whole_number("iterations", 1..=u64::MAX);
-    let block_columns = reader.read_optional("block-columns", "a whole number of at least 8", |text| {
-        text.parse().ok()
-    });
+    let block_columns = block_columns(reader);
     let outputs = checkpoints::read(reader);
     let print_every = reader.required_whole_number("print-every", 1..=u64::MAX);
     let verbosity = Verbosity::read(reader);
@@ -235,7 +233,7 @@ fn listen_address(text: &str) -> Option<SocketAddr> {
     }
 }
 
-fn data(reader: &mut Reader) -> Result<TrainingData, Mistaken> {
+pub(super) fn data(reader: &mut Reader) -> Result<TrainingData, Mistaken> {
     let train = reader.path("train", "the path of an HDF5 file");
     let test = reader.path("test", "the path of an HDF5 file");
     let names = names(reader);
@@ -257,7 +255,7 @@ fn data(reader: &mut Reader) -> Result<TrainingData, Mistaken> {
         .map_or(Ok(TrainingData::BuiltIn), Err)
 }
 
-fn hidden(reader: &mut Reader) -> Result<Vec<usize>, Mistaken> {
+pub(super) fn hidden(reader: &mut Reader) -> Result<Vec<usize>, Mistaken> {
     let expected = "layer sizes of at least 1, separated by commas, or `none`";
     let hidden = reader.read("hidden", expected, layer_sizes)?;
     // One feature is the least that any data have, so what fails here can fit no data.
@@ -276,6 +274,16 @@ fn layer_sizes(text: &str) -> Option<Vec<usize>> {
     text.split(',')
         .map(|size| size.trim().parse().ok().filter(|&size| size > 0))
         .collect()
+}
+
+pub(super) fn precision(reader: &mut Reader) -> Result<Precision, Mistaken> {
+    reader.read("precision", "`f64`, `mixed` or `f32`", |text| text.parse().ok())
+}
+
+pub(super) fn block_columns(reader: &mut Reader) -> Result<Option<BlockColumns>, Mistaken> {
+    reader.read_optional("block-columns", "a whole number of at least 8", |text| {
+        text.parse().ok()
+    })
 }
 
 fn fraction(text: &str) -> Option<f64> {

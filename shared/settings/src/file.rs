@@ -40,14 +40,14 @@ pub(crate) enum Written {
     Mistyped(String),
 }
 
-/// Reads the file at `path`.
-pub(crate) fn read(path: &Path, table: Table) -> Contents {
+/// Reads the settings of `table` from the file at `path`, in which those of `passed_over` may stand too.
+pub(crate) fn read(path: &Path, table: Table, passed_over: Table) -> Contents {
     let mut bytes = Vec::new();
     let outcome = File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
     let reason = match outcome {
         Err(error) => error.to_string(),
         Ok(_) if bytes.len() as u64 > MAX_BYTES => format!("larger than {MAX_BYTES} bytes"),
-        Ok(_) => return parse(path, &bytes, table),
+        Ok(_) => return parse(path, &bytes, table, passed_over),
     };
     broken(vec![Violation {
         place: Place::CommandLine(crate::CONFIG.name),
@@ -67,7 +67,7 @@ fn broken(violations: Vec<Violation>) -> Contents {
     }
 }
 
-fn parse(path: &Path, bytes: &[u8], table: Table) -> Contents {
+fn parse(path: &Path, bytes: &[u8], table: Table, passed_over: Table) -> Contents {
     let text = match str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
@@ -94,13 +94,15 @@ fn parse(path: &Path, bytes: &[u8], table: Table) -> Contents {
     let mut entries: Vec<_> = root.get_ref().iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     for (key, value) in entries {
-        match find(table, key.get_ref()).filter(|setting| setting.is_key()) {
+        let key_of = |table| find(table, key.get_ref()).filter(|setting| setting.is_key());
+        match key_of(table) {
             Some(setting) => contents
                 .values
                 .push((setting, written(setting.kind, value.get_ref(), text, value.span()))),
+            None if key_of(passed_over).is_some() => {}
             None => contents
                 .violations
-                .push(unknown(path, table, key.get_ref(), value.get_ref())),
+                .push(unknown(path, [table, passed_over], key.get_ref(), value.get_ref())),
         }
     }
     contents
@@ -122,8 +124,10 @@ fn syntax(path: &Path, text: &str, at: usize, message: String) -> Violation {
 }
 
 /// A key that is no setting, with the nearest one that is.
-fn unknown(path: &Path, table: Table, key: &str, value: &DeValue<'_>) -> Violation {
-    let nearest = all(table)
+fn unknown(path: &Path, tables: [Table; 2], key: &str, value: &DeValue<'_>) -> Violation {
+    let nearest = tables
+        .into_iter()
+        .flat_map(all)
         .filter(|setting| setting.is_key())
         .map(|setting| (strsim::jaro(key, setting.name), setting.name))
         .filter(|&(alike, _)| alike > ALIKE)
@@ -135,7 +139,7 @@ fn unknown(path: &Path, table: Table, key: &str, value: &DeValue<'_>) -> Violati
         Some((_, name)) => format!("did you mean `{name}`?"),
         None => "the keys are the long options without their dashes; `--help` lists them".to_owned(),
     };
-    let (problem, hint) = match find(table, key) {
+    let (problem, hint) = match tables.into_iter().find_map(|table| find(table, key)) {
         Some(_) => (Problem::CommandLineOnly, None),
         None => (Problem::UnknownKey, Some(hint)),
     };

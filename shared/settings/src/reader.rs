@@ -47,7 +47,7 @@ impl Reader {
     /// A reader of what was typed and, if `--config` is among it, of the file that it names.
     pub fn new<S: Settings>(words: Words<S>) -> Self {
         let contents = match words.given.get(CONFIG.name) {
-            Some(path) if !path.is_empty() => file::read(Path::new(path), S::TABLE),
+            Some(path) if !path.is_empty() => file::read(Path::new(path), S::TABLE, S::PASSED_OVER),
             _ => Contents::default(),
         };
         let path = words.given.get(CONFIG.name).map(PathBuf::from).unwrap_or_default();

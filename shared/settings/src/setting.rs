@@ -7,6 +7,8 @@ pub type Table = &'static [Group];
 pub trait Settings {
     /// The table.
     const TABLE: Table;
+    /// Settings of another command, which may stand in the same configuration file. This command passes them over.
+    const PASSED_OVER: Table = &[];
 }
 
 /// Settings that stand under one heading of the help.

@@ -18,7 +18,6 @@ pub(crate) mod elementwise;
 mod instruction_set;
 #[expect(clippy::needless_range_loop, clippy::manual_memcpy, reason = "see the note in it")]
 mod micro;
-#[expect(clippy::needless_range_loop, reason = "see micro.rs")]
 pub mod outer;
 #[expect(clippy::needless_range_loop, reason = "see micro.rs")]
 pub mod product;

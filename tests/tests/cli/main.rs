@@ -2,6 +2,7 @@
 
 mod bad_data;
 mod outputs;
+mod plan;
 mod usage;
 
 use tests::data::Folder;

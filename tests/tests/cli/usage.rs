@@ -57,7 +57,7 @@ fn all_mistakes_of_the_command_line_and_the_file_are_reported_at_once_and_nothin
         "error: 5 mistakes in the configuration
   lerning-rate (FOLDER/lockstep.toml): found an unknown key, expected the name of a long option
   hidden (FOLDER/lockstep.toml): found `20,0`, expected layer sizes of at least 1, separated by commas, or `none`
-  --precision: found `f16`, expected `f64` or `f32`
+  --precision: found `f16`, expected `f64`, `mixed` or `f32`
   --learning-rate: found `-1`, expected a finite number above 0
   --iterations: found `0`, expected a whole number of at least 1
 hint: did you mean `learning-rate`?

@@ -172,7 +172,7 @@ const WRONG_HEADERS: [(&str, &str, &str); 22] = [
     (
         "precision: f64",
         "precision: f16",
-        "the field `precision`: found \"f16\", expected `f64` or `f32`",
+        "the field `precision`: found \"f16\", expected `f64`, `mixed` or `f32`",
     ),
     (
         "scale: 0.0",

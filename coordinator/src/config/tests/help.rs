@@ -3,7 +3,7 @@
 use settings::{Settings, Stream};
 
 use super::run;
-use crate::cli::{Predict, Train, completions};
+use crate::cli::{Plan, Predict, Train, completions};
 
 /// What is printed on standard output, with exit code 0.
 fn printed(arguments: &[&str]) -> String {
@@ -12,13 +12,16 @@ fn printed(arguments: &[&str]) -> String {
     exit.text
 }
 
-const ALL: [&[&str]; 10] = [
+const ALL: [&[&str]; 13] = [
     &["-h"],
     &["--help"],
     &["help"],
     &["predict", "-h"],
     &["predict", "--help"],
     &["help", "predict"],
+    &["plan", "-h"],
+    &["plan", "--help"],
+    &["help", "plan"],
     &["demo-data", "-h"],
     &["demo-data", "--help"],
     &["completions", "-h"],
@@ -38,7 +41,11 @@ fn every_help_fits_80_columns() {
 
 #[test]
 fn the_help_lists_every_option_under_its_heading_with_its_default() {
-    for (table, command) in [(Train::TABLE, None), (Predict::TABLE, Some("predict"))] {
+    for (table, command) in [
+        (Train::TABLE, None),
+        (Predict::TABLE, Some("predict")),
+        (Plan::TABLE, Some("plan")),
+    ] {
         let arguments: Vec<&str> = command.into_iter().chain(["--help"]).collect();
         let help = printed(&arguments);
         let mut rest = help.as_str();
@@ -64,8 +71,12 @@ fn the_help_lists_every_option_under_its_heading_with_its_default() {
 fn every_option_that_is_not_hidden_is_a_setting() {
     use clap::CommandFactory;
     let command = crate::cli::Cli::command();
-    let predict = command.find_subcommand("predict").unwrap();
-    for (table, command) in [(Train::TABLE, &command), (Predict::TABLE, predict)] {
+    let subcommand = |name| command.find_subcommand(name).unwrap();
+    for (table, command) in [
+        (Train::TABLE, &command),
+        (Predict::TABLE, subcommand("predict")),
+        (Plan::TABLE, subcommand("plan")),
+    ] {
         let options = command.get_arguments().filter(|option| !option.is_hide_set());
         let options: Vec<_> = options.filter_map(|option| option.get_long()).collect();
         let settings: Vec<_> = table
@@ -92,7 +103,12 @@ fn the_short_help_is_short_and_the_long_one_has_examples() {
 
 #[test]
 fn every_example_of_the_help_is_right() {
-    for arguments in [&["--help"][..], &["predict", "--help"], &["certificates", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["predict", "--help"],
+        &["plan", "--help"],
+        &["certificates", "--help"],
+    ] {
         let help = printed(arguments).replace("\\\n", " ");
         let examples: Vec<_> = help
             .lines()
@@ -127,12 +143,12 @@ fn completions_know_every_option_and_subcommand() {
     use clap::ValueEnum;
     for &shell in clap_complete::Shell::value_variants() {
         let script = String::from_utf8(completions(shell)).unwrap();
-        let names = [Train::TABLE, Predict::TABLE]
+        let names = [Train::TABLE, Predict::TABLE, Plan::TABLE]
             .into_iter()
             .flatten()
             .flat_map(|group| group.settings)
             .map(|setting| setting.name());
-        for name in names.chain(["predict", "demo-data", "certificates", "completions"]) {
+        for name in names.chain(["predict", "plan", "demo-data", "certificates", "completions"]) {
             assert!(script.contains(name), "{name} in the script for {shell}");
         }
     }

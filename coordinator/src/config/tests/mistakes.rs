@@ -46,7 +46,7 @@ const WRONG_VALUES: [(&str, &str, &str); 50] = [
     ("init", "xavier", "`small`, `scaled` or `he`"),
     ("seed", "-1", "a whole number from 0 to 4294967295"),
     ("seed", "4294967296", "a whole number from 0 to 4294967295"),
-    ("precision", "f16", "`f64` or `f32`"),
+    ("precision", "f16", "`f64`, `mixed` or `f32`"),
     ("learning-rate", "0", RATE),
     ("learning-rate", "-1", RATE),
     ("learning-rate", "nan", RATE),
@@ -109,7 +109,7 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_help() {
   --spawn: found --workers to be 0, expected at least 1 worker to start
   --test: found no --train, expected both or neither
   hidden (FILE): found `20,0`, expected layer sizes of at least 1, separated by commas, or `none`
-  precision (FILE): found an integer `64`, expected `f64` or `f32`
+  precision (FILE): found an integer `64`, expected `f64`, `mixed` or `f32`
   --learning-rate: found `-1`, expected a finite number above 0
 hint: did you mean `learning-rate`?
 hint: the keys are the long options without their dashes; `--help` lists them

@@ -2,6 +2,7 @@ mod access;
 mod checkpoints;
 mod help;
 mod mistakes;
+mod plan;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;

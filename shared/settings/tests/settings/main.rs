@@ -42,6 +42,10 @@ impl Settings for Demo {
             settings: &[QUIET, VERBOSE, CONFIG],
         },
     ];
+    const PASSED_OVER: Table = &[Group {
+        heading: "Of another command",
+        settings: &[Setting::new("elsewhere", Kind::Number("N"), "A number"), CONFIG],
+    }];
 }
 
 #[derive(Debug, PartialEq)]

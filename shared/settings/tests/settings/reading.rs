@@ -129,3 +129,15 @@ fn the_help_is_made_from_the_table() {
         "{long}"
     );
 }
+
+#[test]
+fn what_another_command_reads_may_stand_in_the_file_and_is_no_option_of_this_one() {
+    let expected = Config { count: 4, ..DEFAULTS };
+    assert_eq!(with_file("elsewhere = 'whatever'\ncount = 4", &[]), Ok(expected));
+    assert!(Cli::try_parse_from(["program", "--elsewhere", "1"]).is_err());
+    assert_eq!(
+        with_file("elsewere = 1", &[]).unwrap_err(),
+        "error: elsewere (FILE): found an unknown key, expected the name of a long option\n\
+         hint: did you mean `elsewhere`?"
+    );
+}
