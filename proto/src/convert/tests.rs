@@ -156,7 +156,7 @@ fn a_wrong_field_is_named_with_what_was_found_and_expected() {
     };
     assert_eq!(
         refused(hello("w", 7, 1)),
-        "the worker speaks protocol version 7, expected 1"
+        "the worker speaks protocol version 7, expected 2"
     );
     let name = "1 to 64 characters, none of them a control character";
     assert_eq!(
