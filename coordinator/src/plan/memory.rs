@@ -45,6 +45,9 @@ const PASS_NUMBERS: u128 = 4;
 /// the sums of its features take.
 const STRIP: (u128, u128, u128) = (384, 144, 416);
 
+/// Bytes of the sums of features that a thread works at, and of the inputs that pass by meanwhile.
+const TASK_BYTES: u128 = 27 * (256 << 10);
+
 /// The most columns that fill up a last tile.
 const TILE_PADDING: u128 = TILE as u128 - 1;
 
@@ -73,8 +76,8 @@ impl Memory {
     ///   columns, at most 8 MiB a worker
     /// - both in a mixed run: 3 · P · sum
     /// - one process: P · number + (P + 1) · sum + 2 · m · (n_0 · element + 1) + pass
-    /// - pass: columns · 4 · Σ n_l · number + threads · (384 · (2 n + 144) + 416 n) · number, l = 1 … L, n the largest of
-    ///   these n_l
+    /// - pass: columns · 4 · Σ n_l · number + threads · (27 · 256 KiB + (384 · (2 n + 144) + 416 n) · number), l = 1 … L, n
+    ///   the largest of these n_l
     /// - whoever has the built-in images: m · (n_0 · element + 1)
     pub fn new(facts: &Facts, shards: &[LeafRange], threads: usize) -> Self {
         match shards {
@@ -171,7 +174,8 @@ fn pass(facts: &Facts, columns: u128, threads: usize) -> u128 {
     let widest = tiled(&facts.sizes).max().unwrap_or_default();
     let (strip, near, task) = STRIP;
     let of_thread = strip * (2 * widest + near) + task * widest;
-    columns * pass_bytes(&facts.sizes, facts.precision) + threads as u128 * of_thread * parameter_bytes(facts.precision)
+    columns * pass_bytes(&facts.sizes, facts.precision)
+        + threads as u128 * (TASK_BYTES + of_thread * parameter_bytes(facts.precision))
 }
 
 /// Bytes of a pass through one column: 4 · Σ n_l · number, l = 1 … L, with n_l rounded up to tiles.

@@ -160,14 +160,17 @@ fn a_wrong_field_is_named_with_what_was_found_and_expected() {
     );
     let name = "1 to 64 characters, none of them a control character";
     assert_eq!(
-        refused(hello("", 1, 1)),
+        refused(hello("", PROTOCOL_VERSION, 1)),
         format!("Hello.name: found \"\", expected {name}")
     );
     assert_eq!(
-        refused(hello("a\nb", 1, 1)),
+        refused(hello("a\nb", PROTOCOL_VERSION, 1)),
         format!("Hello.name: found \"a\\nb\", expected {name}")
     );
-    assert_eq!(refused(hello("w", 1, 0)), "Hello.threads: found 0, expected at least 1");
+    assert_eq!(
+        refused(hello("w", PROTOCOL_VERSION, 0)),
+        "Hello.threads: found 0, expected at least 1"
+    );
     let sum = |first_block, end_block, data: &'static [u8]| {
         Message::Sum(wire::SumChunk {
             iteration: 0,
