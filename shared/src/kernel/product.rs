@@ -13,9 +13,9 @@ use crate::Real;
 use crate::element::Element;
 use crate::tree::{LeafRange, TILE, Tree};
 
-/// Row tiles of x that are multiplied at a time: 16, so that the weights of a group of units, 128 × 12 f64, stay in the
-/// L1 cache while all columns pass.
-const STEP: usize = 16;
+/// The most row tiles of x that are multiplied at a time: 32, so that the weights of a group of units, 256 × 12 f64, stay in
+/// the L1 cache while all columns pass.
+const STEP: usize = 32;
 
 /// A matrix of weights as it stands in the parameters: w_l, n_l × n_{l-1} row by row.
 #[derive(Clone, Copy, Debug)]
@@ -127,8 +127,7 @@ impl<C: Real> PanelProduct<'_, C> {
         out: &mut [Tile<C>],
         (packed, converted): (&mut Vec<C>, &mut Vec<Tile<C>>),
     ) {
-        for start in panel.clone().step_by(STEP * TILE) {
-            let step = start..panel.end.min(start + STEP * TILE);
+        for step in steps(panel) {
             if is_near::<E, C>() {
                 self.add_step::<E::Near<C>>(
                     step,
@@ -169,7 +168,15 @@ impl<C: Real> PanelProduct<'_, C> {
     ) {
         let reach = C::reach(self.set);
         for (unit, units) in groups(self.units, reach.units) {
-            self.pack(step.clone(), unit..unit + units, packed);
+            packed.resize(step.len().div_ceil(TILE) * units * TILE, C::ZERO);
+            self.set.run(Pack {
+                weights: self.weights,
+                inner: self.inner,
+                all_units: self.units,
+                step: step.clone(),
+                units: unit..unit + units,
+                packed,
+            });
             let first = step.start / TILE - first;
             let inner = step.len();
             let step = Step {
@@ -184,36 +191,58 @@ impl<C: Real> PanelProduct<'_, C> {
             N::add_product(self.set, step);
         }
     }
+}
 
-    /// The weights of some units for some of the inner dimension, as [`Step`] reads them.
-    fn pack(&self, step: Range<usize>, units: Range<usize>, packed: &mut Vec<C>) {
-        packed.resize(step.len().div_ceil(TILE) * units.len() * TILE, C::ZERO);
+/// Lays out the weights of some units for some of the inner dimension as [`Step`] reads them.
+struct Pack<'a, C> {
+    weights: Weights<'a, C>,
+    /// The inner dimension, and the units that there are in all.
+    inner: usize,
+    all_units: usize,
+    step: Range<usize>,
+    units: Range<usize>,
+    packed: &'a mut [C],
+}
+
+impl<C: Real> WithSimd for Pack<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let count = self.units.len();
         match self.weights {
             Weights::Forward(w) => {
-                for (u, unit) in units.clone().enumerate() {
-                    let row = &w[unit * self.inner..][step.clone()];
-                    for (row_tile, from) in row.chunks(TILE).enumerate() {
-                        let to = &mut packed[(row_tile * units.len() + u) * TILE..][..TILE];
-                        // A whole tile has a length that the compiler knows.
-                        match (<&mut [C; TILE]>::try_from(&mut *to), <&[C; TILE]>::try_from(from)) {
-                            (Ok(to), Ok(from)) => *to = *from,
-                            _ => to[..from.len()].copy_from_slice(from),
-                        }
+                for u in 0..count {
+                    let row = &w[(self.units.start + u) * self.inner..][self.step.clone()];
+                    let (whole, rest) = row.as_chunks::<TILE>();
+                    let (packed, _) = self.packed.as_chunks_mut::<TILE>();
+                    for row_tile in 0..whole.len() {
+                        packed[row_tile * count + u] = whole[row_tile];
+                    }
+                    if !rest.is_empty() {
+                        packed[whole.len() * count + u][..rest.len()].copy_from_slice(rest);
                     }
                 }
             }
             Weights::Backward(w) => {
-                for (k, row) in step.zip(0_usize..) {
-                    let from = &w[k * self.units..][units.clone()];
-                    let to = packed[row / TILE * units.len() * TILE..]
-                        .iter_mut()
-                        .skip(row % TILE)
-                        .step_by(TILE);
-                    to.zip(from).for_each(|(to, &from)| *to = from);
+                for row in 0..self.step.len() {
+                    let from = &w[(self.step.start + row) * self.all_units..][self.units.clone()];
+                    let first = row / TILE * count * TILE + row % TILE;
+                    for u in 0..count {
+                        self.packed[first + u * TILE] = from[u];
+                    }
                 }
             }
         }
     }
+}
+
+/// A panel in the fewest steps, all of nearly one size and all but the last of whole tiles.
+fn steps(panel: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let tiles = panel.len().div_ceil(TILE);
+    let size = tiles.div_ceil(tiles.div_ceil(STEP)) * TILE;
+    let end = panel.end;
+    panel.step_by(size).map(move |start| start..end.min(start + size))
 }
 
 /// Whether numbers of type `E` are converted to `C` as they are read, or need not be.
