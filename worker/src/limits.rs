@@ -37,7 +37,7 @@ const NEAR_NUMBERS: u128 = 128 + 16;
 const LEVELS: u128 = 26;
 
 /// Bytes of sums of one level that a thread computes at a time, and of inputs that pass by meanwhile.
-const TASK_BYTES: u128 = 256 << 10;
+const TASK_BYTES: u128 = 512 << 10;
 
 /// Features whose sums a thread computes at a time, where a layer is so wide that these take more than [`TASK_BYTES`].
 const TASK_FEATURES: u128 = 16;
@@ -143,7 +143,7 @@ impl Demand<'_> {
     /// - passes over the nodes' columns: columns · 4 · Σ n_l · number, l = 1 … L
     /// - threads, each at 384 columns or one block: columns · ((h + 2) · n + 144) · number, with n the largest
     ///   n_l, l = 1 … L, and h how often the largest of all can be halved until it is within a panel
-    /// - threads, each at some features of one layer: 27 · 256 KiB + 26 · 16 · n · number
+    /// - threads, each at some features of one layer: 27 · 512 KiB + 26 · 16 · n · number
     /// - tree: 45 · blocks of the batch
     pub fn bytes(&self) -> u128 {
         let Run {
@@ -294,7 +294,7 @@ mod tests {
         let error = MemoryLimit(exact - 1).check(&demand).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "found work that needs about 78.5 MiB of memory here, expected at most 78.5 MiB, the limit of --max-memory"
+            "found work that needs about 92.0 MiB of memory here, expected at most 92.0 MiB, the limit of --max-memory"
         );
     }
 

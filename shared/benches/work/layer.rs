@@ -15,7 +15,7 @@ use super::reals;
 /// The most columns of a strip, and the most bytes of the sums of dw that are computed at a time: so much that it stays
 /// in the L2 cache.
 const STRIP_COLUMNS: usize = 384;
-const SUM_BYTES: usize = 256 << 10;
+const SUM_BYTES: usize = 512 << 10;
 
 /// One layer with its inputs, a_{l-1} or x, and dz_l.
 pub struct Layer<E: Element, C: Real> {

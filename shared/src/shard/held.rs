@@ -21,12 +21,14 @@ use super::blocks::{self, Division, PackedBlock, Strip};
 use super::pass::{Network, Pass};
 
 /// The most columns in a strip, unless a block has more: then dz of a layer of 20 units, and the sums of a product, stay
-/// in the L2 cache.
+/// in the L2 cache. Where a layer is wide there are fewer, so that not much more than this stays near the core.
 const STRIP_COLUMNS: usize = 384;
+const LEAST_STRIP_COLUMNS: usize = 128;
+const STRIP_NUMBERS: usize = 96 << 10;
 
 /// The most features of dw that one task computes, and the most bytes of their sums: a part of the L2 cache.
 const TASK_FEATURES: usize = 512;
-const TASK_BYTES: usize = 256 << 10;
+const TASK_BYTES: usize = 512 << 10;
 
 /// Numbers in which sums of gradients are held, where they are computed in `C`.
 pub trait GradientOf<C>: Sized {
@@ -191,10 +193,12 @@ impl<E: Element, C: Real, G: Real> HeldBlocks<E, C, G> {
         let columns: usize = nodes.iter().map(|&node| self.tree.items_of(node).len()).sum();
         // Hidden layers are computed strip by strip: if they matter, every thread is to have one.
         let matter = threads > 1 && hidden * 10 > sizes.n(1) * sizes.n(0);
+        let widest = sizes.as_slice()[1..].iter().copied().max().unwrap_or(1);
+        let most = (STRIP_NUMBERS / widest).clamp(LEAST_STRIP_COLUMNS, STRIP_COLUMNS);
         let most = if matter {
-            (columns * 9 / 16 / threads).clamp(TILE, STRIP_COLUMNS)
+            (columns * 9 / 16 / threads).clamp(TILE, most)
         } else {
-            STRIP_COLUMNS
+            most
         };
         self.division = Division::new(&self.tree, nodes, most, &self.blocks);
         let panels = self.network.features();
