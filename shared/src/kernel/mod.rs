@@ -20,7 +20,6 @@ mod instruction_set;
 mod micro;
 pub mod outer;
 #[expect(clippy::needless_range_loop, reason = "see micro.rs")]
-#[expect(clippy::needless_range_loop, reason = "see micro.rs")]
 pub mod product;
 pub mod tiles;
 mod vectored;
