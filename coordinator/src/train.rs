@@ -148,7 +148,7 @@ impl Data {
         let (train, test) = match &config.data {
             TrainingData::BuiltIn => (shared::dataset::demo::train(), Some(shared::dataset::demo::test())),
             TrainingData::Files { train, test, names } => {
-                let open = |path: &Path, role| Dataset::open(path, role, names, config.precision.parameters());
+                let open = |path: &Path, role| Dataset::open(path, role, names, config.precision.sums());
                 (
                     open(train, Role::Train)?,
                     test.as_deref().map(|path| open(path, Role::Test)).transpose()?,

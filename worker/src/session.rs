@@ -12,7 +12,7 @@ use std::time::Duration;
 use proto::tensor::{ChunkError, Inbox};
 use proto::{Dismissal, FromCoordinator, FromWorker, Run, TensorChunk, Welcome, heartbeat_interval};
 use shared::ids::{Iteration, WorkerId};
-use shared::{BlockSet, Digest, LeafRange};
+use shared::{BlockSet, Digest, LeafRange, Precision};
 
 use crate::limits::{Resources, TooLarge};
 use member::Member;
@@ -165,7 +165,7 @@ pub enum Misconduct {
         expected: Iteration,
     },
     /// Parameters and a gradient for the same iteration.
-    #[error("found both parameters and a gradient for iteration {iteration}, expected one of both")]
+    #[error("found both parameters and a gradient for iteration {iteration}, expected one of the two")]
     Both {
         /// The iteration.
         iteration: Iteration,
@@ -285,7 +285,8 @@ impl Session {
                 && held.run.precision == run.precision
                 && held.run.element_type == run.element_type
                 && held.run.scale.to_bits() == run.scale.to_bits()
-                && held.run.learning_rate.to_bits() == run.learning_rate.to_bits()
+                && (run.precision != Precision::Mixed
+                    || held.run.learning_rate.to_bits() == run.learning_rate.to_bits())
                 && held.run.tree == run.tree
         };
         let held = held.filter(counted_on);

@@ -211,7 +211,7 @@ impl Shell {
             });
         }
         if self.iterations <= iteration.0 {
-            self.iterations = iteration.0 + 1;
+            self.iterations = iteration.0.saturating_add(1);
             if self.iterations.is_multiple_of(REPORT_EVERY) {
                 tracing::info!("{} iterations done", self.iterations);
             }

@@ -1,4 +1,4 @@
-//! What was measured once, and what the forecast takes for granted. `docs/growth.md` says how to measure it again.
+//! What was measured once, and what the forecast takes for granted. `docs/growth.md` says what was measured.
 
 /// Bytes a second, both directions together, between a coordinator and its workers on one machine, while the sums and
 /// parameters of an iteration are in the caches.

@@ -43,7 +43,7 @@ const PASS_NUMBERS: u128 = 4;
 
 /// Columns that a thread works at, numbers of each besides two of the widest layer, and numbers a unit of that layer that
 /// the sums of its features take.
-const STRIP: (u128, u128, u128) = (384, 144, 416);
+const STRIP: (u128, u128, u128) = (384, 272, 416);
 
 /// Bytes of the sums of features that a thread works at, and of the inputs that pass by meanwhile.
 const TASK_BYTES: u128 = 27 * (512 << 10);
@@ -76,7 +76,7 @@ impl Memory {
     ///   columns, at most 8 MiB a worker
     /// - both in a mixed run: 3 · P · sum
     /// - one process: P · number + (P + 1) · sum + 2 · m · (n_0 · element + 1) + pass
-    /// - pass: columns · 4 · Σ n_l · number + threads · (27 · 512 KiB + (384 · (2 n + 144) + 416 n) · number), l = 1 … L, n
+    /// - pass: columns · 4 · Σ n_l · number + threads · (27 · 512 KiB + (384 · (2 n + 272) + 416 n) · number), l = 1 … L, n
     ///   the largest of these n_l
     /// - whoever has the built-in images: m · (n_0 · element + 1)
     pub fn new(facts: &Facts, shards: &[LeafRange], threads: usize) -> Self {

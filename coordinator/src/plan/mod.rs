@@ -88,9 +88,7 @@ impl PlanError {
 pub fn plan(config: &PlanConfig, clock: impl FnMut() -> Duration + Send + 'static) -> Result<(), PlanError> {
     let dataset = match &config.data {
         TrainingData::BuiltIn => shared::dataset::demo::train(),
-        TrainingData::Files { train, names, .. } => {
-            Dataset::open(train, Role::Train, names, config.precision.parameters())?
-        }
+        TrainingData::Files { train, names, .. } => Dataset::open(train, Role::Train, names, config.precision.sums())?,
     };
     let sizes = LayerSizes::binary_classifier(dataset.features(), &config.hidden)?;
     let block_columns = config

@@ -160,7 +160,7 @@ async fn what_is_no_grpc_is_an_unsupported_media_type() {
     assert_eq!(response.status(), http::StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
-/// Field 2, a Hello of version 1 and 1 thread called "ordinary", in 16 bytes.
+/// Field 2, a Hello of version 2 and 1 thread called "ordinary", in 16 bytes.
 const HELLO: &str = "\0\0\0\0\x10\x12\x0e\x08\x02\x12\x08ordinary\x18\x01";
 
 /// Bytes that are no message, and what is said of them.

@@ -260,7 +260,7 @@ async fn health_is_told_to_everybody_and_reflection_to_those_with_the_token() {
 #[test]
 fn a_worker_refuses_work_that_is_too_large_for_it_and_another_one_does_it() {
     let site = Site::new();
-    // 22,001 parameters in f64, and a thread that computes at 2,000 units, beside the 64 MiB of the program: 38.3 MiB
+    // 22,001 parameters in f64, and a thread that computes at 2,000 units, beside the 64 MiB of the program: 38.7 MiB
     // too many.
     let training = Training::new(&[2000], 5);
     let mut arguments = training.arguments(&site.path("data.h5"));
@@ -272,7 +272,7 @@ fn a_worker_refuses_work_that_is_too_large_for_it_and_another_one_does_it() {
     let worker = site.worker(address, &[too_little]).expect_code(2);
     assert_eq!(
         worker.stderr,
-        "error: found work that needs about 102.3 MiB of memory here, expected at most 64.0 MiB, the limit of \
+        "error: found work that needs about 102.7 MiB of memory here, expected at most 64.0 MiB, the limit of \
          --max-memory\n\
          hint: raise --max-memory if this machine has more, or let more workers share the columns\n"
     );

@@ -100,6 +100,10 @@ impl Member {
             FromCoordinator::Gradient(iteration, chunk) if self.run.precision == Precision::Mixed => {
                 self.broadcast(iteration, Form::Gradient, chunk)
             }
+            FromCoordinator::Gradient(..) => Err(Misconduct::Unexpected {
+                found: "GradientChunk",
+                expected: "ParametersChunk, since the run is not mixed",
+            }),
             FromCoordinator::Compute(iteration, nodes) => self.compute(iteration, nodes),
             FromCoordinator::Heartbeat => Ok(Vec::new()),
             message => Err(Misconduct::Unexpected {

@@ -118,14 +118,22 @@ fn a_run_that_is_not_mixed_has_no_gradients() {
 }
 
 #[test]
-fn columns_are_of_no_use_to_a_run_with_another_learning_rate() {
-    let held = Holdings {
-        run: Run {
+fn columns_are_of_no_use_to_a_mixed_run_with_another_learning_rate() {
+    let rejoin = |run: Run| {
+        let before = Run {
             learning_rate: 0.2,
-            ..run()
-        },
-        ..holding(&[(0, 3)])
+            ..run.clone()
+        };
+        let held = Holdings {
+            run: before,
+            ..holding(&[(0, 3)])
+        };
+        let mut session = Session::joining(resources(), Some(held), at(1.0));
+        say(&mut session, welcome_to(run))
     };
-    let mut session = Session::joining(resources(), Some(held), at(1.0));
-    assert_eq!(say(&mut session, welcome_to(run())), Ok(vec![Action::StartAfresh]));
+    assert_eq!(rejoin(mixed()), Ok(vec![Action::StartAfresh]));
+    assert!(matches!(
+        rejoin(run()).as_deref(),
+        Ok([Action::Join { keep_columns: true, .. }])
+    ));
 }

@@ -6,7 +6,7 @@ use super::*;
 const BASE: u64 = 64 << 20;
 
 /// 3 parameters three times, one thread at 384 columns and at 16 features of 8 units, and the tree of 3 blocks.
-const OF_THE_RUN: u64 = 3 * 3 * 4 + 384 * (2 * 8 + 144) * 4 + (27 << 19) + 26 * 16 * 8 * 4 + 45 * 3;
+const OF_THE_RUN: u64 = 3 * 3 * 4 + 384 * (2 * 8 + 272) * 4 + (27 << 19) + 26 * 16 * 8 * 4 + 45 * 3;
 
 /// The 12 columns of the blocks 1 and 2, of 8 features with those that fill up a tile.
 const KEPT: u64 = (12 + 7) * (8 * 2 + 1);
