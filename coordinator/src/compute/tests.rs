@@ -8,7 +8,7 @@ use shared::dataset::demo;
 use shared::reference::{Batch, node_sum, train};
 use shared::{BlockColumns, Columns, Initialisation, LayerSizes};
 
-fn descent(parameters: &Parameters<f64>, tree: &Tree, scale: f64, learning_rate: f64) -> Descent<f64, f64> {
+fn descent<G>(parameters: &Parameters<f64>, tree: &Tree, scale: f64, learning_rate: f64) -> Descent<f64, G> {
     Descent {
         parameters: parameters.clone(),
         tree: tree.clone(),
@@ -191,14 +191,7 @@ fn in_a_mixed_run_the_gradient_that_is_sent_makes_the_same_parameters_elsewhere(
         scale,
         tree: &tree,
     };
-    let mut trainer = Trainer::<f64, f32>::new(Descent {
-        parameters: parameters.clone(),
-        tree: tree.clone(),
-        scale,
-        learning_rate,
-        source: SumSource::Workers(Arc::new(demo::train())),
-        encoded: encode(parameters.values().to_vec()),
-    });
+    let mut trainer = Trainer::<f64, f32>::new(descent(&parameters, &tree, scale, learning_rate));
     let (left, right) = tree.halves(tree.root()).unwrap();
     for node in [left, right] {
         let sums = encode(node_sum::<f64, f32>(&parameters, batch, node).into_values());
