@@ -95,8 +95,8 @@ impl<C: Real> UpdateRule<C> {
     }
 }
 
-/// Numbers that a task updates: small enough for the L1 and L2 caches.
-const TASK_NUMBERS: usize = 8192;
+/// Numbers that a task updates: small enough that they and their sums stay in the L1 and L2 caches.
+pub const TASK_NUMBERS: usize = 8192;
 
 /// value − learning_rate · (sum · scale / m), with the bits of [`mean`] and [`step`]. Returns whether all values are
 /// finite after it.

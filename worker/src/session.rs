@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Joining ── Welcome ──▶ Member   Assignment, columns ─▶ lay out ─▶ Ready      (at any time, again and again)
-//!                                   parameters or gradient, Compute ─▶ sums                  (every iteration)
+//!                                   parameters or gradient, Compute ─▶ sums      (every iteration)
 //! ```
 
 mod member;

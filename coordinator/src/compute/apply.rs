@@ -4,14 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use proto::tensor::Pool;
 use rayon::prelude::*;
 use shared::shard::GradientOf;
+use shared::update::TASK_NUMBERS;
 use shared::{LeafRange, Real, Tree};
 
 use super::{SumSource, Trainer};
-
-/// Numbers that one task joins and updates: small enough that its sums stay in the L1 and L2 caches.
-const TASK_NUMBERS: usize = 8192;
 
 /// What an update gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,15 +29,9 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     pub(super) fn apply(&mut self, sums: &BTreeMap<LeafRange, Vec<G>>) -> Applied<C> {
         let loss = self.descent.parameters.sizes().parameters();
         let has_workers = matches!(self.descent.source, SumSource::Workers(_));
-        let mut sent = if has_workers { self.pool.take() } else { Vec::new() };
-        sent.resize(if has_workers { loss } else { 0 }, C::ZERO);
         let sends_gradient = has_workers && C::REAL_TYPE != G::REAL_TYPE;
-        let mut gradient = if sends_gradient {
-            self.gradients.take()
-        } else {
-            Vec::new()
-        };
-        gradient.resize(if sends_gradient { loss } else { 0 }, G::ZERO);
+        let mut sent = room(&self.pool, if has_workers { loss } else { 0 });
+        let mut gradient = room(&self.gradients, if sends_gradient { loss } else { 0 });
 
         let tasks = loss.div_ceil(TASK_NUMBERS);
         let (tree, rule) = (&self.descent.tree, &self.rule);
@@ -81,6 +74,13 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
             },
         }
     }
+}
+
+/// Room for so many numbers to be sent; nothing is taken of `pool` for none.
+fn room<T: Real>(pool: &Pool<T>, numbers: usize) -> Vec<T> {
+    let mut room = if numbers == 0 { Vec::new() } else { pool.take() };
+    room.resize(numbers, T::ZERO);
+    room
 }
 
 /// `numbers` cut for `tasks` tasks; an empty piece for each if there are none.

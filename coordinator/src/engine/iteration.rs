@@ -66,7 +66,6 @@ impl Engine {
     /// Sends the parameters of an iteration to workers that do not have them, or the gradient to those that can make them
     /// by it.
     fn broadcast(&mut self, iteration: Iteration, to: Vec<WorkerId>) -> Vec<Action> {
-        let before = iteration.0.checked_sub(1).map(Iteration);
         let mut whole = Vec::new();
         let mut gradient = Vec::new();
         for worker in to {
@@ -74,7 +73,7 @@ impl Engine {
                 continue;
             };
             let had = member.parameters.replace(iteration);
-            if self.config.gradients && had.is_some() && had == before {
+            if self.config.gradients && had.map(Iteration::next) == Some(iteration) {
                 gradient.push(worker);
             } else {
                 whole.push(worker);

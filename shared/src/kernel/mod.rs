@@ -21,6 +21,7 @@ mod micro;
 pub mod outer;
 #[expect(clippy::needless_range_loop, reason = "see micro.rs")]
 pub mod product;
+mod slab;
 pub mod tiles;
 mod vectored;
 

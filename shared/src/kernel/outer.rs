@@ -6,6 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::micro::{Reach, Units, groups, multiply_rows, store, with_units};
+use super::slab::{FillSlab, slabs_at_a_time};
 use super::tiles::{Tile, TileColumns};
 use super::{InstructionSet, Operand};
 use crate::Real;
@@ -134,7 +135,6 @@ where
     X: TileColumns<E> + 'a,
 {
     let reach = C::reach(set);
-    let narrow = size_of::<P>() < size_of::<C>();
     let width = reach.tiles * TILE;
     let OuterScratch { slab, stack, levels } = scratch;
     let mut height = 0;
@@ -144,42 +144,7 @@ where
         }
         let level = &mut levels[height];
         level.resize(row_tiles.len().div_ceil(reach.tiles) * units * width, C::ZERO);
-        let columns = strip.inputs.count();
-        let depth = strip.blocks.len().next_power_of_two().trailing_zeros() as usize + 1;
-        stack.resize(depth.max(2) * reach.units * width, C::ZERO);
-        let slab_tiles = reach.tiles * columns;
-        let slabs = slabs_at_a_time::<E::Near<C>>(slab_tiles, units.div_ceil(reach.units));
-        for (first, level) in row_tiles
-            .clone()
-            .step_by(reach.tiles * slabs)
-            .zip(level.chunks_mut(units * width * slabs))
-        {
-            let count = level.len() / (units * width);
-            slab.resize(count * slab_tiles, bytemuck::Zeroable::zeroed());
-            set.run(FillSlab {
-                inputs: &strip.inputs,
-                first,
-                last: row_tiles.end - 1,
-                slab,
-                element: PhantomData::<(E, C)>,
-            });
-            for (unit, count) in groups(units, reach.units) {
-                let dz = &strip.dz[columns * TILE * unit..][..columns * TILE * count];
-                let slabs = slab.chunks_exact(slab_tiles);
-                for (slab, level) in slabs.zip(level.chunks_exact_mut(units * width)) {
-                    let sums = StripSums {
-                        slab,
-                        columns,
-                        blocks: strip.blocks,
-                        dz,
-                        units: count,
-                        stack,
-                        sums: &mut level[unit * width..][..count * width],
-                    };
-                    E::Near::<C>::sum_strip(set, sums, narrow);
-                }
-            }
-        }
+        sum_strip::<E, C, P, X>(set, units, &strip, row_tiles.clone(), slab, stack, level);
         height += 1;
         for _ in 0..strip.joins {
             height -= 1;
@@ -199,16 +164,59 @@ where
     }
 }
 
-/// Bytes of inputs that pass by a group of units at a time: a part of the L2 cache.
-const SLABS_BYTES: usize = 256 << 10;
-
-/// How many slabs of inputs, of `tiles` tiles each, pass by a group of units before the next group comes. Where there are
-/// few groups, dz stays near the core, and each slab is used up while it is in the L1 cache. Where there are many, dz of a
-/// group stays there while as many slabs pass as the L2 cache holds.
-fn slabs_at_a_time<N>(tiles: usize, groups: usize) -> usize {
-    match groups {
-        ..=2 => 1,
-        _ => (SLABS_BYTES / (tiles * size_of::<Tile<N>>()).max(1)).max(1),
+/// The sums of one strip, for [`outer`]: of the wanted features in pieces as wide as the registers, in each the units.
+fn sum_strip<E, C, P, X>(
+    set: InstructionSet,
+    units: usize,
+    strip: &Strip<'_, X, C>,
+    row_tiles: Range<usize>,
+    slab: &mut Vec<Tile<E::Near<C>>>,
+    stack: &mut Vec<C>,
+    level: &mut [C],
+) where
+    E: Element,
+    C: Real,
+    P: Real,
+    X: TileColumns<E>,
+{
+    let reach = C::reach(set);
+    let narrow = size_of::<P>() < size_of::<C>();
+    let width = reach.tiles * TILE;
+    let columns = strip.inputs.count();
+    let depth = strip.blocks.len().next_power_of_two().trailing_zeros() as usize + 1;
+    stack.resize(depth.max(2) * reach.units * width, C::ZERO);
+    let slab_tiles = reach.tiles * columns;
+    let slabs = slabs_at_a_time::<E::Near<C>>(slab_tiles, units.div_ceil(reach.units));
+    for (first, level) in row_tiles
+        .clone()
+        .step_by(reach.tiles * slabs)
+        .zip(level.chunks_mut(units * width * slabs))
+    {
+        let count = level.len() / (units * width);
+        slab.resize(count * slab_tiles, bytemuck::Zeroable::zeroed());
+        set.run(FillSlab {
+            inputs: &strip.inputs,
+            first,
+            last: row_tiles.end - 1,
+            slab,
+            element: PhantomData::<(E, C)>,
+        });
+        for (unit, count) in groups(units, reach.units) {
+            let dz = &strip.dz[columns * TILE * unit..][..columns * TILE * count];
+            let slabs = slab.chunks_exact(slab_tiles);
+            for (slab, level) in slabs.zip(level.chunks_exact_mut(units * width)) {
+                let sums = StripSums {
+                    slab,
+                    columns,
+                    blocks: strip.blocks,
+                    dz,
+                    units: count,
+                    stack,
+                    sums: &mut level[unit * width..][..count * width],
+                };
+                E::Near::<C>::sum_strip(set, sums, narrow);
+            }
+        }
     }
 }
 
@@ -234,34 +242,6 @@ impl<C: Real, P: Real> WithSimd for Join<'_, C, P> {
 #[inline(always)]
 pub(crate) fn rounded_to<C: Real, P: Real>(number: C) -> C {
     number.to_real::<P>().to_real()
-}
-
-/// Transposes row tiles of a strip's inputs, so that columns become rows.
-struct FillSlab<'a, X, E, C, N> {
-    inputs: &'a X,
-    /// The first row tile, and the last one that there is: at the end it may be filled in twice.
-    first: usize,
-    last: usize,
-    slab: &'a mut [Tile<N>],
-    element: PhantomData<(E, C)>,
-}
-
-impl<X: TileColumns<E>, E: Element, C: Real> WithSimd for FillSlab<'_, X, E, C, E::Near<C>> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        for (row_tile, slab) in (self.first..).zip(self.slab.chunks_exact_mut(self.inputs.count())) {
-            for (column, to) in slab.iter_mut().enumerate() {
-                let tile = self.inputs.column(column).tile(row_tile.min(self.last));
-                let mut near = *to;
-                for i in 0..tile.len() {
-                    near[i] = tile[i].near::<C>();
-                }
-                *to = E::Near::<C>::transposed(simd, &near);
-            }
-        }
-    }
 }
 
 /// The sums over a strip of some units × the features in the slab.
@@ -331,51 +311,79 @@ impl<N: Element, C: Real, P: Real> Units<C> for Rounded<'_, N, C, P> {
                 }
             }
             height -= block.joins;
-            let is_last = index + 1 == blocks.len();
+            let place = Place {
+                stack: &mut *stack,
+                height,
+                joins: block.joins,
+                result: (index + 1 == blocks.len()).then_some(&mut *result),
+            };
             if const { size_of::<P>() == size_of::<C>() } {
-                let stack = &mut C::vectors_mut::<S>(stack)[height * U * V..];
-                for level in (0..block.joins).rev() {
-                    let left = &stack[level * U * V..][..U * V];
-                    for u in 0..U {
-                        for v in 0..V {
-                            sums[u][v] = C::added(simd, left[u * V + v], sums[u][v]);
-                        }
-                    }
-                }
-                let to = if is_last { C::vectors_mut::<S>(result) } else { stack };
-                let to = &mut to[..U * V];
-                for u in 0..U {
-                    for v in 0..V {
-                        to[u * V + v] = sums[u][v];
-                    }
-                }
+                place.put::<S, U, V>(simd, &mut sums);
             } else {
-                let mut rows = [[[C::ZERO; TILE]; T]; U];
-                store::<S, C, U, T, V>(&sums, &mut rows);
-                let mut rounded = [[[P::ZERO; TILE]; T]; U];
-                convert(
-                    rows.as_flattened().as_flattened(),
-                    rounded.as_flattened_mut().as_flattened_mut(),
-                );
-                let numbers = U * T * TILE;
-                let stack = &mut bytemuck::cast_slice_mut::<C, P>(stack)[height * numbers..];
-                for level in (0..block.joins).rev() {
-                    let left = &stack[level * numbers..][..numbers];
-                    let right = rounded.as_flattened_mut().as_flattened_mut();
-                    for i in 0..numbers {
-                        right[i] = left[i] + right[i];
-                    }
-                }
-                let rounded = rounded.as_flattened().as_flattened();
-                if is_last {
-                    convert(rounded, &mut result[..numbers]);
-                } else {
-                    stack[..numbers].copy_from_slice(rounded);
-                }
+                place.put_rounded::<S, P, U, T, V>(&sums);
             }
             height += 1;
         }
         assert_eq!(height, 1, "the blocks of one node join to one sum");
+    }
+}
+
+/// Where the sums of a block go.
+struct Place<'a, C> {
+    /// Sums that wait for their siblings.
+    stack: &'a mut [C],
+    /// How many of them go on waiting; the block's own place, if it has to wait itself, is above them.
+    height: usize,
+    /// How many, above these, have waited for this block.
+    joins: usize,
+    /// Where it goes if it is the last one.
+    result: Option<&'a mut [C]>,
+}
+
+impl<C: Real> Place<'_, C> {
+    #[inline(always)]
+    fn put<S: Simd, const U: usize, const V: usize>(self, simd: S, sums: &mut [[C::Vector<S>; V]; U]) {
+        let stack = &mut C::vectors_mut::<S>(self.stack)[self.height * U * V..];
+        for level in (0..self.joins).rev() {
+            let left = &stack[level * U * V..][..U * V];
+            for u in 0..U {
+                for v in 0..V {
+                    sums[u][v] = C::added(simd, left[u * V + v], sums[u][v]);
+                }
+            }
+        }
+        let to = self.result.map_or(stack, |result| C::vectors_mut::<S>(result));
+        let to = &mut to[..U * V];
+        for u in 0..U {
+            for v in 0..V {
+                to[u * V + v] = sums[u][v];
+            }
+        }
+    }
+
+    /// The same, rounded to `P`. What waits is held in that type.
+    #[inline(always)]
+    fn put_rounded<S: Simd, P: Real, const U: usize, const T: usize, const V: usize>(
+        self,
+        sums: &[[C::Vector<S>; V]; U],
+    ) {
+        let mut rows = [[[C::ZERO; TILE]; T]; U];
+        store::<S, C, U, T, V>(sums, &mut rows);
+        let mut rounded = [[[P::ZERO; TILE]; T]; U];
+        let rounded = rounded.as_flattened_mut().as_flattened_mut();
+        convert(rows.as_flattened().as_flattened(), rounded);
+        let numbers = U * T * TILE;
+        let stack = &mut bytemuck::cast_slice_mut::<C, P>(self.stack)[self.height * numbers..];
+        for level in (0..self.joins).rev() {
+            let left = &stack[level * numbers..][..numbers];
+            for i in 0..numbers {
+                rounded[i] = left[i] + rounded[i];
+            }
+        }
+        match self.result {
+            Some(result) => convert(rounded, &mut result[..numbers]),
+            None => stack[..numbers].copy_from_slice(rounded),
+        }
     }
 }
 
