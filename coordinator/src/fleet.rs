@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::access::Entrance;
+use crate::access::{Entrance, SideDoor};
 use crate::rpc::{Incoming, Server, serve};
 use crate::spawn::{Ended, SpawnedWorkers};
 
@@ -23,7 +23,9 @@ pub struct RemoteFleet {
     pub least: usize,
     /// Where they join.
     pub listener: TcpListener,
-    /// What is asked of them there.
+    /// Where those join that the coordinator started itself, if not there.
+    pub side_door: Option<SideDoor>,
+    /// What is asked of all.
     pub entrance: Entrance,
     /// Those that the coordinator started itself.
     pub spawned: Option<SpawnedWorkers>,
@@ -61,6 +63,7 @@ impl Fleet {
     pub async fn open(fleet: Option<RemoteFleet>) -> std::io::Result<Self> {
         let Some(RemoteFleet {
             listener,
+            side_door,
             entrance,
             spawned,
             ..
@@ -70,7 +73,7 @@ impl Fleet {
         };
         let address = listener.local_addr()?;
         let (stop, stopping) = oneshot::channel();
-        let Server { incoming, stopped } = serve(listener, entrance, async { drop(stopping.await) }).await;
+        let Server { incoming, stopped } = serve(listener, side_door, entrance, async { drop(stopping.await) }).await;
         Ok(Self(Some(Open {
             address,
             incoming,

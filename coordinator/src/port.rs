@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 
 use tokio::net::TcpListener;
 
-use crate::access::{Access, Entrance};
+use crate::access::{Access, Entrance, SideDoor};
 use crate::config::{Fleet, SpawnConfig};
 use crate::fleet::RemoteFleet;
-use crate::spawn::{SpawnError, SpawnedWorkers};
+use crate::spawn::{Meeting, SpawnError, SpawnedWorkers};
 use crate::train::{TrainError, cores};
 
 /// A port on which workers can join.
@@ -72,18 +72,36 @@ impl Port {
             tracing::info!("workers need these options as well: {options}");
         }
         warn_if_insecure(address, access);
-        let start = |spawn: SpawnConfig| {
-            SpawnedWorkers::start(workers, spawn.threads_of_each(cores(), workers), address, access)
+        let mut side_door = None;
+        let spawned = match spawn {
+            None => None,
+            Some(spawn) => {
+                let (door, meeting) = meeting_of_spawned(address, access);
+                side_door = door;
+                let threads = spawn.threads_of_each(cores(), workers);
+                Some(SpawnedWorkers::start(workers, threads, meeting, access.token.clone())?)
+            }
         };
-        let spawned = spawn.map(start).transpose()?;
         Ok(RemoteFleet {
             first: workers.get(),
             least: min_workers.get(),
             listener,
+            side_door,
             entrance,
             spawned,
         })
     }
+}
+
+/// Where spawned workers join: through a side door where there can be one, and else like everybody.
+fn meeting_of_spawned(address: SocketAddr, access: &Access) -> (Option<SideDoor>, Meeting) {
+    match SideDoor::open() {
+        Ok(Some((door, name))) => return (Some(door), Meeting::SideDoor(name)),
+        Ok(None) => {}
+        Err(error) => tracing::debug!("spawned workers use the port, since there is no Unix socket for them: {error}"),
+    }
+    let tls = access.tls.clone();
+    (None, Meeting::Port { address, tls })
 }
 
 /// `--insecure` let this pass; nobody shall forget that.

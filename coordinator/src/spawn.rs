@@ -11,13 +11,12 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use security::TOKEN_VARIABLE;
+use proto::local;
+use security::{ServerTls, TOKEN_VARIABLE, Token};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-
-use crate::access::Access;
 
 /// Lines of a worker's standard error that are kept to be shown if it fails.
 const LAST_LINES: usize = 20;
@@ -111,14 +110,27 @@ struct Slot {
     program: PathBuf,
     name: String,
     threads: NonZeroUsize,
-    address: SocketAddr,
-    access: Access,
+    meeting: Meeting,
+    token: Option<Token>,
+}
+
+/// Where spawned workers meet their coordinator.
+#[derive(Clone, Debug)]
+pub enum Meeting {
+    /// At a socket for them alone, without TLS: nothing leaves the machine, and the system vouches for both ends.
+    SideDoor(local::Name),
+    /// At the port where everybody joins. They show the coordinator's own certificate, if it speaks TLS.
+    Port {
+        /// Where the coordinator listens.
+        address: SocketAddr,
+        /// How it speaks TLS.
+        tls: Option<ServerTls>,
+    },
 }
 
 impl SpawnedWorkers {
-    /// Starts `count` workers of `threads` threads each, which connect to `address` and show what `access` asks for: the
-    /// coordinator's own certificate, and the token, which goes through the environment, since everybody can read
-    /// command lines.
+    /// Starts `count` workers of `threads` threads each, which join at `meeting` and show the token if there is one. It
+    /// goes through the environment, since everybody can read command lines.
     ///
     /// # Errors
     ///
@@ -126,10 +138,9 @@ impl SpawnedWorkers {
     pub fn start(
         count: NonZeroUsize,
         threads: NonZeroUsize,
-        address: SocketAddr,
-        access: &Access,
+        meeting: Meeting,
+        token: Option<Token>,
     ) -> Result<Self, SpawnError> {
-        let address = reachable_here(address);
         let program = program()?;
         let (sender, ends) = mpsc::unbounded_channel();
         let (restart, restarting) = watch::channel(true);
@@ -139,8 +150,8 @@ impl SpawnedWorkers {
                 program: program.clone(),
                 name: format!("spawned-{number}"),
                 threads,
-                address,
-                access: access.clone(),
+                meeting: meeting.clone(),
+                token: token.clone(),
             };
             let first = slot.start()?;
             slots.spawn(slot.keep_alive(first, sender.clone(), restarting.clone()));
@@ -185,18 +196,25 @@ impl Slot {
     fn start(&self) -> Result<Child, SpawnError> {
         let mut command = Command::new(&self.program);
         command
-            .args(["--connect", &self.address.to_string()])
             .args(["--name", &self.name])
             .args(["--threads", &self.threads.to_string()])
             .arg("--exit-when-stdin-closes")
             .env_remove(TOKEN_VARIABLE)
-            .envs(self.access.token.iter().map(|token| (TOKEN_VARIABLE, token.reveal())));
-        if let Some(tls) = &self.access.tls {
-            // The configuration has seen to it that there is a CA where workers are spawned.
-            let ca = tls.ca.iter().map(|ca| ("--tls-ca", ca));
-            let own = [("--tls-cert", &tls.own.certificate), ("--tls-key", &tls.own.key)];
-            for (option, file) in ca.chain(own) {
-                command.arg(option).arg(file);
+            .envs(self.token.iter().map(|token| (TOKEN_VARIABLE, token.reveal())));
+        match &self.meeting {
+            Meeting::SideDoor(name) => {
+                command.args(["--connect", &name.to_string()]);
+            }
+            Meeting::Port { address, tls } => {
+                command.args(["--connect", &reachable_here(*address).to_string()]);
+                if let Some(tls) = tls {
+                    // The configuration has seen to it that there is a CA where workers are spawned.
+                    let ca = tls.ca.iter().map(|ca| ("--tls-ca", ca));
+                    let own = [("--tls-cert", &tls.own.certificate), ("--tls-key", &tls.own.key)];
+                    for (option, file) in ca.chain(own) {
+                        command.arg(option).arg(file);
+                    }
+                }
             }
         }
         command

@@ -208,7 +208,7 @@ async fn call(
     line: Line,
     messages: mpsc::Receiver<wire::WorkerMessage>,
 ) -> Result<IncomingBody<wire::CoordinatorMessage>, NoAnswer> {
-    let endpoint = Endpoint::from_shared(format!("http://{destination}"))?
+    let endpoint = Endpoint::from_shared(destination.uri())?
         .max_frame_size(MAX_FRAME_BYTES)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);

@@ -1,13 +1,15 @@
-//! The door: accepts connections while there is room, and speaks TLS with them before HTTP/2 hears of them.
+//! The door: accepts connections while there is room, and speaks TLS with those from the network before HTTP/2 hears of
+//! them. Spawned workers come in by an entrance of their own.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use security::TlsFailure;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +21,9 @@ use super::Entrance;
 use super::gate::Gate;
 use super::limits::{ACCEPT_PAUSE, FAREWELL};
 use super::lobby::Guest;
+use super::peer::Peer;
 use super::refusals::Reporter;
+use super::side_door::SideDoor;
 
 /// Connections that have come through the door and that nobody has taken up yet.
 const WAITING: usize = 16;
@@ -31,10 +35,11 @@ const TLS_HANDSHAKE: u8 = 0x16;
 #[derive(Debug)]
 pub(crate) struct Connections(mpsc::Receiver<Connection>);
 
-/// A connection, in the clear or inside TLS.
+/// A connection: in the clear or inside TLS, or one that does not leave this machine.
 #[derive(Debug)]
 pub(crate) enum Connection {
     Plain(Cleartext),
+    Local(Gate<UnixStream>),
     Tls(Box<TlsStream<Gate<TcpStream>>>),
 }
 
@@ -50,12 +55,40 @@ pub(crate) struct Cleartext {
 #[derive(Clone, Debug)]
 pub(crate) struct Visitor(pub(crate) Arc<Guest>);
 
+/// A way in.
+#[derive(Debug)]
+enum Way {
+    Network(TcpListener),
+    SideDoor(SideDoor),
+}
+
+/// Somebody who has come in.
+enum Arrival {
+    Network(TcpStream, SocketAddr),
+    SameMachine(UnixStream),
+}
+
 impl Connections {
-    /// Opens the door on `listener`.
-    pub(crate) fn open(listener: TcpListener, entrance: &Entrance) -> Self {
+    /// Opens the door on `listener`, and the `side_door` beside it.
+    pub(crate) fn open(listener: TcpListener, side_door: Option<SideDoor>, entrance: &Entrance) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(accept_all(listener, entrance.clone(), sender));
+        let ways = [Some(Way::Network(listener)), side_door.map(Way::SideDoor)];
+        for way in ways.into_iter().flatten() {
+            tokio::spawn(accept_all(way, entrance.clone(), sender.clone()));
+        }
         Self(receiver)
+    }
+}
+
+impl Way {
+    async fn accept(&self) -> io::Result<Arrival> {
+        match self {
+            Self::Network(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok(Arrival::Network(stream, peer))
+            }
+            Self::SideDoor(door) => door.accept().await.map(Arrival::SameMachine),
+        }
     }
 }
 
@@ -68,40 +101,45 @@ impl Stream for Connections {
 }
 
 /// Accepts connections until nobody wants them any more.
-async fn accept_all(listener: TcpListener, entrance: Entrance, sender: mpsc::Sender<Connection>) {
+async fn accept_all(way: Way, entrance: Entrance, sender: mpsc::Sender<Connection>) {
     let accept = async || {
         entrance.lobby.room().await;
-        listener.accept().await
+        way.accept().await
     };
     loop {
         let accepted = tokio::select! {
             () = sender.closed() => return,
             accepted = accept() => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+        match accepted {
+            Ok(Arrival::Network(stream, peer)) => welcome(stream, peer, &entrance, &sender).await,
+            Ok(Arrival::SameMachine(stream)) => {
+                let gate = Gate::new(stream, entrance.lobby.enter(Peer::SameMachine));
+                drop(sender.send(Connection::Local(gate)).await);
+            }
             Err(error) => {
                 tracing::debug!("a connection was not accepted: {error}");
                 let _ = timeout(ACCEPT_PAUSE, sender.closed()).await;
-                continue;
             }
-        };
-        // A connection that is gone already is noticed when it is read.
-        let _ = stream.set_nodelay(true);
-        let gate = Gate::new(stream, entrance.lobby.enter(peer));
-        let sender = sender.clone();
-        match entrance.tls.clone().map(TlsAcceptor::from) {
-            None => {
-                let watch = Some(entrance.reporter.clone());
-                drop(sender.send(Connection::Plain(Cleartext { gate, watch })).await);
-            }
-            Some(acceptor) => drop(tokio::spawn(speak_tls(
-                acceptor,
-                gate,
-                sender,
-                entrance.reporter.clone(),
-            ))),
         }
+    }
+}
+
+async fn welcome(stream: TcpStream, peer: SocketAddr, entrance: &Entrance, sender: &mpsc::Sender<Connection>) {
+    // A connection that is gone already is noticed when it is read.
+    let _ = stream.set_nodelay(true);
+    let gate = Gate::new(stream, entrance.lobby.enter(Peer::Network(peer)));
+    match entrance.tls.clone().map(TlsAcceptor::from) {
+        None => {
+            let watch = Some(entrance.reporter.clone());
+            drop(sender.send(Connection::Plain(Cleartext { gate, watch })).await);
+        }
+        Some(acceptor) => drop(tokio::spawn(speak_tls(
+            acceptor,
+            gate,
+            sender.clone(),
+            entrance.reporter.clone(),
+        ))),
     }
 }
 
@@ -149,6 +187,7 @@ impl Connected for Connection {
     fn connect_info(&self) -> Visitor {
         Visitor(Arc::clone(match self {
             Self::Plain(plain) => plain.gate.guest(),
+            Self::Local(gate) => gate.guest(),
             Self::Tls(stream) => stream.get_ref().0.guest(),
         }))
     }
@@ -158,6 +197,7 @@ impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(plain) => plain.poll_read(context, buffer),
+            Self::Local(gate) => Pin::new(gate).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
         }
     }
@@ -167,6 +207,7 @@ impl Connection {
     fn writer(self: Pin<&mut Self>) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
         match self.get_mut() {
             Self::Plain(plain) => Pin::new(&mut plain.gate),
+            Self::Local(gate) => Pin::new(gate),
             Self::Tls(stream) => Pin::new(stream.as_mut()),
         }
     }
@@ -188,6 +229,7 @@ impl AsyncWrite for Connection {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(plain) => plain.gate.is_write_vectored(),
+            Self::Local(gate) => gate.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
         }
     }

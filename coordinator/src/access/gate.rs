@@ -128,6 +128,7 @@ mod tests {
 
     use super::super::limits::{MAX_STRANGERS, Patience};
     use super::super::lobby::Lobby;
+    use super::super::peer::Peer;
     use super::*;
 
     const PATIENCE: Patience = Patience {
@@ -138,7 +139,7 @@ mod tests {
     fn connection(patience: Patience) -> (Arc<Lobby>, DuplexStream, Gate<DuplexStream>) {
         let lobby = Lobby::with(patience);
         let (outside, inside) = duplex(1 << 20);
-        let gate = Gate::new(inside, lobby.enter(([127, 0, 0, 1], 1).into()));
+        let gate = Gate::new(inside, lobby.enter(Peer::SameMachine));
         (lobby, outside, gate)
     }
 
@@ -183,7 +184,7 @@ mod tests {
             ..Patience::default()
         });
         let _others: Vec<_> = (1..MAX_STRANGERS)
-            .map(|_| lobby.enter(([127, 0, 0, 1], 1).into()))
+            .map(|_| lobby.enter(Peer::SameMachine))
             .collect();
         let reading = tokio::spawn(async move { gate.read_to_end(&mut Vec::new()).await });
         lobby.room().await;

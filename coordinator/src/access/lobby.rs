@@ -6,7 +6,6 @@
 //! ```
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -16,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::limits::{MAX_STRANGERS, MAX_WORKERS, Patience};
+use super::peer::Peer;
 
 /// All connections of a coordinator.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ struct Who {
 #[derive(Debug)]
 pub(crate) struct Guest {
     /// Its other end.
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     lobby: Arc<Lobby>,
     /// Whether it has a worker's stream.
     works: AtomicBool,
@@ -108,7 +108,7 @@ impl Lobby {
     }
 
     /// A new connection from `peer`.
-    pub(crate) fn enter(self: &Arc<Self>, peer: SocketAddr) -> Arc<Guest> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: Peer) -> Arc<Guest> {
         let guest = Arc::new(Guest {
             peer,
             lobby: Arc::clone(self),
@@ -236,7 +236,7 @@ mod tests {
             ..Patience::default()
         });
         let guests = (0..strangers)
-            .map(|_| lobby.enter(([127, 0, 0, 1], 1).into()))
+            .map(|_| lobby.enter(Peer::SameMachine))
             .collect();
         (lobby, guests)
     }
@@ -248,7 +248,7 @@ mod tests {
         let safe = Duration::from_millis(20);
         let (lobby, guests) = lobby_with(MAX_STRANGERS - 1, safe);
         lobby.room().await;
-        let last = lobby.enter(([127, 0, 0, 1], 1).into());
+        let last = lobby.enter(Peer::SameMachine);
         assert!(guests.iter().all(|guest| !guest.is_unwanted()), "there was a place");
         let (since, _) = lock(&lobby.who).strangers[0];
         lobby.room().await;
@@ -264,7 +264,7 @@ mod tests {
         lobby.room().await;
         guests[0].leave();
         drop(membership);
-        lobby.enter(([127, 0, 0, 1], 1).into());
+        lobby.enter(Peer::SameMachine);
         let leaving = Arc::clone(&guests[1]);
         let (waiting, leaving) = (lobby.room(), async move { leaving.leave() });
         tokio::join!(waiting, leaving);

@@ -1,7 +1,8 @@
 //! Who may take part: TLS, the token, and what a stranger can do until it has shown them.
 //!
 //! ```text
-//!   TCP ─▶ door ── lobby has room ─▶ gate (time, bytes) ─▶ TLS ─▶ HTTP/2 ─▶ Entrance::admit (token) ─▶ Membership
+//!   TCP ─▶ door ──────┬─ lobby has room ─▶ gate (time, bytes) ─▶ TLS ─┬▶ HTTP/2 ─▶ Entrance::admit (token) ─▶ Membership
+//!   Unix ─▶ side door ┘  (this user's processes only)            none ┘
 //! ```
 
 pub mod commands;
@@ -9,7 +10,9 @@ mod door;
 mod gate;
 pub mod limits;
 mod lobby;
+mod peer;
 mod refusals;
+mod side_door;
 
 use std::sync::Arc;
 
@@ -25,6 +28,7 @@ use limits::MAX_WORKERS;
 pub(crate) use lobby::Membership;
 use lobby::{Full, Lobby};
 use refusals::Reporter;
+pub use side_door::SideDoor;
 
 /// What is asked of whoever wants to take part, as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Tells of whom was refused, without letting strangers fill the log.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::limits::MAX_REFUSALS;
+use super::peer::Peer;
 
 /// Tells of refusals on the log.
 #[derive(Clone, Debug, Default)]
@@ -12,7 +13,7 @@ pub(crate) struct Reporter(Arc<Mutex<Refusals>>);
 
 impl Reporter {
     /// Tells that `peer` was refused, if that is worth a line.
-    pub(crate) fn refused(&self, peer: SocketAddr, reason: &str) {
+    pub(crate) fn refused(&self, peer: Peer, reason: &str) {
         let times = self
             .0
             .lock()
@@ -29,14 +30,15 @@ impl Reporter {
 /// How often whom was refused for what.
 #[derive(Debug, Default)]
 struct Refusals {
-    /// Address and reason; one without address stands for all that have no entry of their own.
-    times: BTreeMap<Option<(IpAddr, String)>, u64>,
+    /// Whose machine (`None` is this one) and for what reason; `None` of both stands for all that have no entry of their
+    /// own.
+    times: BTreeMap<Option<(Option<IpAddr>, String)>, u64>,
 }
 
 impl Refusals {
     /// Counts a refusal; returns how many there have been of this kind if it is the first, second, fourth, eighth, … one.
-    fn note(&mut self, address: IpAddr, reason: &str) -> Option<u64> {
-        let mut kind = Some((address, reason.to_owned()));
+    fn note(&mut self, machine: Option<IpAddr>, reason: &str) -> Option<u64> {
+        let mut kind = Some((machine, reason.to_owned()));
         if self.times.len() >= MAX_REFUSALS && !self.times.contains_key(&kind) {
             kind = None;
         }
@@ -50,8 +52,8 @@ impl Refusals {
 mod tests {
     use super::*;
 
-    fn address(number: u32) -> IpAddr {
-        IpAddr::V4(number.into())
+    fn address(number: u32) -> Option<IpAddr> {
+        Some(IpAddr::V4(number.into()))
     }
 
     #[test]

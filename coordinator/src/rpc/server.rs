@@ -22,7 +22,7 @@ use tower_service::Service;
 
 use super::link::{Link, MESSAGES_UNDER_WAY};
 use crate::access::limits::{MAX_HEADER_BYTES, MAX_REQUESTS, STRANGER_TIME};
-use crate::access::{Connections, Entrance};
+use crate::access::{Connections, Entrance, SideDoor};
 
 /// Parsed messages that wait for the shell, from all workers together; full chunks of them are 16 MiB.
 const INCOMING: usize = 64;
@@ -60,10 +60,11 @@ pub struct Server {
     pub stopped: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
-/// Serves workers that `entrance` lets in on `listener`, with the standard health and reflection services beside them,
+/// Serves workers that `entrance` lets in on `listener` and through the `side_door`, with the standard health and reflection services beside them,
 /// until `stop` is done and all streams have ended.
 pub async fn serve(
     listener: TcpListener,
+    side_door: Option<SideDoor>,
     entrance: Entrance,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Server {
@@ -75,7 +76,7 @@ pub async fn serve(
     };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainerService>().await;
-    let connections = Connections::open(listener, &entrance);
+    let connections = Connections::open(listener, side_door, &entrance);
     let expect_token = move |request| entrance.expect_token(request);
     let router = tonic::transport::Server::builder()
         .max_frame_size(MAX_FRAME_BYTES)

@@ -24,7 +24,7 @@ async fn server() -> (Server, Channel) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let entrance = Access::default().load().unwrap();
-    let server = serve(listener, entrance, std::future::pending()).await;
+    let server = serve(listener, None, entrance, std::future::pending()).await;
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     (server, endpoint.connect().await.unwrap())
 }

@@ -1,9 +1,40 @@
-//! Where a coordinator listens.
+//! Where a coordinator is.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU16;
 use std::str::FromStr;
+
+use proto::local;
+
+/// Where a coordinator is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// On some machine, at a port.
+    Network(Address),
+    /// On this machine; it started this worker itself.
+    SameMachine(local::Name),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(address) => address.fmt(f),
+            Self::SameMachine(name) => name.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Place {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(name) => Ok(Self::SameMachine(name)),
+            Err(_) => text.parse().map(Self::Network),
+        }
+    }
+}
 
 /// A host and a port, not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -114,6 +145,16 @@ mod tests {
                 Ok(text.to_owned())
             );
         }
+    }
+
+    #[test]
+    fn a_place_is_an_address_or_the_name_of_a_socket_on_this_machine() {
+        let name = local::Name::of(7);
+        for place in [Place::SameMachine(name), Place::Network("[::1]:7".parse().unwrap())] {
+            assert_eq!(place.to_string().parse(), Ok(place));
+        }
+        let other = "unix:/tmp/socket";
+        assert_eq!(other.parse::<Place>(), Err(ParseAddressError(other.to_owned())));
     }
 
     #[test]

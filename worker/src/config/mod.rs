@@ -20,7 +20,7 @@ use crate::cli::{Cli, Subcommands};
 use crate::limits::MemoryLimit;
 
 pub use access::Access;
-pub use address::{Address, ParseAddressError};
+pub use address::{Address, ParseAddressError, Place};
 
 /// The least memory that can be of use: what a worker takes before it holds anything.
 const LEAST_MEMORY: u64 = 64 << 20;
@@ -37,8 +37,8 @@ pub enum Command {
 /// How to work for a coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkConfig {
-    /// Where the coordinator listens.
-    pub connect: Address,
+    /// Where the coordinator is.
+    pub connect: Place,
     /// What the coordinator calls this worker: 1 to 64 characters, no control characters, no blanks at the ends.
     /// `None` for host name and process id.
     pub name: Option<String>,

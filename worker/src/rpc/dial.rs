@@ -1,4 +1,4 @@
-//! Reaching a coordinator: TCP, and TLS if it is asked for.
+//! Reaching a coordinator: TCP, and TLS if it is asked for; or a Unix socket, if it started this worker.
 
 use std::fmt;
 use std::io;
@@ -9,9 +9,10 @@ use std::task::{Context, Poll, ready};
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use proto::local;
 use security::{TlsError, TlsFailure, Token};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
@@ -19,12 +20,12 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use super::{CONNECT_TIMEOUT, ConnectError};
-use crate::config::{Access, Address};
+use crate::config::{Access, Address, Place};
 
 /// Where the coordinator is, how to know it, and what to show it.
 #[derive(Clone)]
 pub struct Destination {
-    address: Address,
+    place: Place,
     tls: Option<Arc<ClientConfig>>,
     token: Option<Token>,
 }
@@ -35,9 +36,9 @@ impl Destination {
     /// # Errors
     ///
     /// [`TlsError`] if one of them is not what it should be.
-    pub fn load(address: Address, access: &Access) -> Result<Self, TlsError> {
+    pub fn load(place: Place, access: &Access) -> Result<Self, TlsError> {
         Ok(Self {
-            address,
+            place,
             tls: access.tls.as_ref().map(|tls| tls.load()).transpose()?,
             token: access.token.clone(),
         })
@@ -45,12 +46,23 @@ impl Destination {
 
     /// Warns if the token can be read on its way.
     pub fn warn_if_insecure(&self) {
-        let is_here = match self.address.host().parse::<IpAddr>() {
-            Ok(address) => address.to_canonical().is_loopback(),
-            Err(_) => self.address.host() == "localhost",
+        let is_here = match &self.place {
+            Place::SameMachine(_) => true,
+            Place::Network(address) => match address.host().parse::<IpAddr>() {
+                Ok(address) => address.to_canonical().is_loopback(),
+                Err(_) => address.host() == "localhost",
+            },
         };
         if self.token.is_some() && self.tls.is_none() && !is_here {
             tracing::warn!("without TLS: whoever is on the way to {self} can read the token; --tls-ca turns TLS on");
+        }
+    }
+
+    /// As HTTP names it. Nobody looks it up: the connection is there already.
+    pub(super) fn uri(&self) -> String {
+        match &self.place {
+            Place::Network(address) => format!("http://{address}"),
+            Place::SameMachine(_) => "http://localhost".to_owned(),
         }
     }
 
@@ -68,16 +80,16 @@ impl Destination {
         let late = |_| unreachable(format!("it did not answer within {} s", CONNECT_TIMEOUT.as_secs()));
         let witness = Witness::default();
         let dialling = async {
-            let host = (self.address.host(), self.address.port());
-            let stream = TcpStream::connect(host)
-                .await
-                .map_err(|error| unreachable(error.to_string()))?;
-            stream
-                .set_nodelay(true)
-                .map_err(|error| unreachable(error.to_string()))?;
-            let stream = match &self.tls {
-                None => Stream::Plain(stream),
-                Some(tls) => Stream::Tls(Box::new(self.speak_tls(Arc::clone(tls), stream).await?)),
+            let failed = |error: io::Error| unreachable(error.to_string());
+            let stream = match &self.place {
+                Place::SameMachine(name) => Stream::Local(connect_here(*name).await.map_err(failed)?),
+                Place::Network(address) => {
+                    let stream = connect_to(address).await.map_err(failed)?;
+                    match &self.tls {
+                        None => Stream::Plain(stream),
+                        Some(tls) => Stream::Tls(Box::new(self.speak_tls(Arc::clone(tls), address, stream).await?)),
+                    }
+                }
             };
             Ok(Line {
                 stream,
@@ -88,8 +100,13 @@ impl Destination {
         Ok((line, witness))
     }
 
-    async fn speak_tls(&self, tls: Arc<ClientConfig>, stream: TcpStream) -> Result<TlsStream<TcpStream>, ConnectError> {
-        let host = self.address.host();
+    async fn speak_tls(
+        &self,
+        tls: Arc<ClientConfig>,
+        address: &Address,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, ConnectError> {
+        let host = address.host();
         let name = ServerName::try_from(host.trim_end_matches('.').to_owned()).map_err(|_| ConnectError::Tls {
             address: self.to_string(),
             failure: TlsFailure::Other(format!("found `{host}`, expected a host that a certificate can name")),
@@ -112,14 +129,26 @@ impl Destination {
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)
+        self.place.fmt(f)
     }
 }
 
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Destination").field(&self.address).finish()
+        f.debug_tuple("Destination").field(&self.place).finish()
     }
+}
+
+async fn connect_to(address: &Address) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((address.host(), address.port())).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn connect_here(name: local::Name) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(name.to_path()).await?;
+    local::make_room(&stream)?;
+    Ok(stream)
 }
 
 /// What became clear only after a connection was there.
@@ -177,6 +206,7 @@ pub(super) struct Line {
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
+    Local(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -195,6 +225,7 @@ impl AsyncRead for Line {
                 }
                 read
             }
+            Stream::Local(stream) => ready!(Pin::new(stream).poll_read(context, buffer)),
             Stream::Tls(stream) => ready!(Pin::new(stream.as_mut()).poll_read(context, buffer)),
         };
         line.witness.hear(&buffer.filled()[before..]);
@@ -209,6 +240,7 @@ impl Stream {
     fn writer(&mut self) -> Pin<&mut (dyn AsyncWrite + Send + Unpin)> {
         match self {
             Self::Plain(stream) => Pin::new(stream),
+            Self::Local(stream) => Pin::new(stream),
             Self::Tls(stream) => Pin::new(stream.as_mut()),
         }
     }
@@ -230,6 +262,7 @@ impl AsyncWrite for Line {
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
             Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Local(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
         }
     }
