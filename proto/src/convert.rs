@@ -37,6 +37,7 @@ impl From<FromWorker> for wire::WorkerMessage {
         Self {
             checksum: None,
             message: Some(message),
+            shared: None,
         }
     }
 }
@@ -111,6 +112,7 @@ impl From<FromCoordinator> for wire::CoordinatorMessage {
                 protocol_version: PROTOCOL_VERSION,
                 worker_id: worker.0,
                 run: Some(run.into()),
+                shared_memory: None,
             }),
             FromCoordinator::Assignment(blocks) => Message::Assignment(wire::Assignment {
                 blocks: wire_ranges(blocks.ranges()),
@@ -152,6 +154,7 @@ impl From<FromCoordinator> for wire::CoordinatorMessage {
         Self {
             checksum: None,
             message: Some(message),
+            shared: None,
         }
     }
 }

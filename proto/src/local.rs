@@ -1,12 +1,20 @@
-//! Sockets by which a coordinator and the workers that it started find each other without a network.
+//! How a coordinator and the workers that it started talk on one machine: the same gRPC, over a Unix socket that moves
+//! bytes at less than half of the cost of loopback TCP, and beside it memory that both share, for what is large.
 //!
-//! They are Unix sockets with names in Linux's abstract namespace: on one machine, they move bytes at less than half of
-//! the cost of loopback TCP. What goes over them is the same gRPC.
+//! The sockets have names in Linux's abstract namespace.
+
+mod segment;
+mod sharing;
 
 use std::fmt;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+pub(crate) use segment::Direction;
+pub use segment::SharedTensorError;
+pub use sharing::Sharing;
+pub(crate) use sharing::{Incoming, Outgoing};
 
 /// Room for bytes that one end has written and the other has not read yet. A tensor of a network of ordinary size fits, so
 /// that its sender need not wait, nor be woken, while it is sent. The system may allow less: Linux allows 416 KiB as a
@@ -69,7 +77,10 @@ impl FromStr for Name {
 ///
 /// If it is no socket.
 pub fn make_room(socket: impl AsFd) -> std::io::Result<()> {
-    Ok(rustix::net::sockopt::set_socket_send_buffer_size(socket, SEND_BUFFER_BYTES)?)
+    Ok(rustix::net::sockopt::set_socket_send_buffer_size(
+        socket,
+        SEND_BUFFER_BYTES,
+    )?)
 }
 
 #[cfg(test)]
@@ -82,7 +93,14 @@ mod tests {
             assert_eq!(name.to_string().parse(), Ok(name));
         }
         let name = Name::of(7).to_string();
-        for text in ["", "unix-abstract:", "unix:/tmp/socket", &name[1..], &name[..name.len() - 1], &format!("{name}0")] {
+        for text in [
+            "",
+            "unix-abstract:",
+            "unix:/tmp/socket",
+            &name[1..],
+            &name[..name.len() - 1],
+            &format!("{name}0"),
+        ] {
             assert_eq!(text.parse::<Name>(), Err(ParseNameError), "{text}");
         }
         assert_eq!(name.replace("00", "+0").parse::<Name>(), Err(ParseNameError));

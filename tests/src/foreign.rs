@@ -57,6 +57,7 @@ impl Stranger {
         self.says
             .send(wire::WorkerMessage {
                 checksum: None,
+                shared: None,
                 message,
             })
             .await

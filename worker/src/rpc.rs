@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderValue};
 use proto::grpc::{self, IncomingBody};
+use proto::local::Sharing;
 use proto::{FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, WINDOW_BYTES, printable, wire};
 use security::{TOKEN_VARIABLE, TlsFailure};
 use tokio::sync::mpsc;
@@ -29,9 +30,17 @@ const MESSAGES_UNDER_WAY: usize = 16;
 #[derive(Debug)]
 pub struct Connection {
     /// What the coordinator says.
-    pub incoming: IncomingBody<wire::CoordinatorMessage>,
+    pub incoming: Incoming,
     /// What is said to it.
     pub outgoing: Outgoing,
+}
+
+/// The way from the coordinator.
+#[derive(Debug)]
+pub struct Incoming {
+    messages: IncomingBody<wire::CoordinatorMessage>,
+    /// Whether memory can be shared with it; `None` if it may be on another machine.
+    sharing: Option<Sharing>,
 }
 
 /// The way to the coordinator.
@@ -207,14 +216,15 @@ async fn call(
     destination: &Destination,
     line: Line,
     messages: mpsc::Receiver<wire::WorkerMessage>,
-) -> Result<IncomingBody<wire::CoordinatorMessage>, NoAnswer> {
+) -> Result<Incoming, NoAnswer> {
     let endpoint = Endpoint::from_shared(destination.uri())?
         .max_frame_size(MAX_FRAME_BYTES)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);
     let mut channel = endpoint.connect_with_connector(Once(Some(line))).await?;
     poll_fn(|context| channel.poll_ready(context)).await?;
-    let mut request = grpc::client::request(ReceiverStream::new(messages));
+    let sharing = Sharing::default();
+    let mut request = grpc::client::request(ReceiverStream::new(messages), sharing.clone());
     if let Some(authorization) = destination.authorization() {
         // A token has the characters of a header, so this does not fail.
         if let Ok(mut value) = HeaderValue::try_from(authorization) {
@@ -224,7 +234,10 @@ async fn call(
         }
     }
     let response = channel.call(request).await?;
-    grpc::client::accept(response).map_err(NoAnswer::Status)
+    Ok(Incoming {
+        messages: grpc::client::accept(response, sharing.clone()).map_err(NoAnswer::Status)?,
+        sharing: destination.is_on_this_machine().then_some(sharing),
+    })
 }
 
 /// The error that all others only pass on, such as `Connection refused (os error 111)`.
@@ -251,11 +264,26 @@ pub enum StreamEnd {
 /// # Errors
 ///
 /// [`StreamEnd`] if there is none.
-pub async fn next(incoming: &mut IncomingBody<wire::CoordinatorMessage>) -> Result<FromCoordinator, StreamEnd> {
-    match incoming.message().await {
-        Ok(Some(message)) => Ok(FromCoordinator::try_from(message)?),
+pub async fn next(incoming: &mut Incoming) -> Result<FromCoordinator, StreamEnd> {
+    match incoming.messages.message().await {
+        Ok(Some(message)) => {
+            if let Some(sharing) = &incoming.sharing {
+                accept_offer(sharing, &message);
+            }
+            Ok(FromCoordinator::try_from(message)?)
+        }
         Ok(None) => Err(StreamEnd::Closed("it closed the stream".to_owned())),
         Err(error) => Err(StreamEnd::Closed(format!("the stream broke ({error})"))),
+    }
+}
+
+/// Shares memory with the coordinator if it offers that.
+fn accept_offer(sharing: &Sharing, message: &wire::CoordinatorMessage) {
+    if let Some(wire::coordinator_message::Message::Welcome(welcome)) = &message.message
+        && let Some(announced) = &welcome.shared_memory
+        && let Err(error) = sharing.accept(announced)
+    {
+        tracing::debug!("no memory is shared with the coordinator: {error}");
     }
 }
 

@@ -183,9 +183,7 @@ mod tests {
             least: PATIENCE.least,
             ..Patience::default()
         });
-        let _others: Vec<_> = (1..MAX_STRANGERS)
-            .map(|_| lobby.enter(Peer::SameMachine))
-            .collect();
+        let _others: Vec<_> = (1..MAX_STRANGERS).map(|_| lobby.enter(Peer::SameMachine)).collect();
         let reading = tokio::spawn(async move { gate.read_to_end(&mut Vec::new()).await });
         lobby.room().await;
         let error = reading.await.unwrap().unwrap_err();

@@ -212,6 +212,13 @@ impl Drop for Membership {
     }
 }
 
+impl Membership {
+    /// Whether the worker came through the socket for spawned workers, and so can share memory with this process.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        self.0.peer == Peer::SameMachine
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the door is a shell: how long strangers stay is told by the clock"
@@ -235,9 +242,7 @@ mod tests {
             least,
             ..Patience::default()
         });
-        let guests = (0..strangers)
-            .map(|_| lobby.enter(Peer::SameMachine))
-            .collect();
+        let guests = (0..strangers).map(|_| lobby.enter(Peer::SameMachine)).collect();
         (lobby, guests)
     }
 

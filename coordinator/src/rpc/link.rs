@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use proto::local::Sharing;
 use proto::tensor::chunks;
-use proto::{FromCoordinator, TensorChunk, wire};
+use proto::{FromCoordinator, TensorChunk, Welcome, wire};
 use shared::dataset::DatasetError;
 use shared::ids::Iteration;
 use shared::{BlockSet, Dataset, RealType, Tree};
@@ -54,12 +55,12 @@ pub struct ShardSource {
 }
 
 impl Link {
-    /// Starts to send what is queued to `outgoing`, until the worker is gone or the link is dropped. What is returned
-    /// beside the link ends when it is dropped.
-    pub(super) fn start(outgoing: Outgoing) -> (Self, oneshot::Receiver<()>) {
+    /// Starts to send what is queued to `outgoing`, until the worker is gone or the link is dropped. A worker on this
+    /// machine is offered to share memory by `sharing`. What is returned beside the link ends when it is dropped.
+    pub(super) fn start(outgoing: Outgoing, sharing: Option<Sharing>) -> (Self, oneshot::Receiver<()>) {
         let (sender, queue) = mpsc::unbounded_channel();
         let (open, closed) = oneshot::channel();
-        tokio::spawn(deliver(queue, outgoing));
+        tokio::spawn(deliver(queue, outgoing, sharing));
         let link = Self {
             queue: sender,
             _open: open,
@@ -106,9 +107,13 @@ impl Link {
 /// The worker is gone, or there is nothing more that could be sent.
 struct Closed;
 
-async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoing) {
+async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoing, sharing: Option<Sharing>) {
     while let Some(delivery) = queue.recv().await {
         let delivered = match delivery {
+            Delivery::Message(FromCoordinator::Welcome(welcome)) => {
+                let message = welcoming(welcome, sharing.as_ref());
+                outgoing.send(message).await.map_err(|_| Closed)
+            }
             Delivery::Message(message) => send(&outgoing, message).await,
             Delivery::Broadcast {
                 message,
@@ -122,6 +127,16 @@ async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoin
             return;
         }
     }
+}
+
+/// A Welcome that also says how to share memory, if the worker can.
+fn welcoming(welcome: Welcome, sharing: Option<&Sharing>) -> wire::CoordinatorMessage {
+    let offer = sharing.and_then(|sharing| sharing.offer(&welcome.run));
+    let mut message = wire::CoordinatorMessage::from(FromCoordinator::Welcome(welcome));
+    if let Some(wire::coordinator_message::Message::Welcome(welcome)) = &mut message.message {
+        welcome.shared_memory = offer;
+    }
+    message
 }
 
 async fn send(outgoing: &Outgoing, message: FromCoordinator) -> Result<(), Closed> {
@@ -201,7 +216,7 @@ mod tests {
         const CHUNKS: usize = 3 * MESSAGES_UNDER_WAY;
         let (outgoing, mut answers) = mpsc::channel(MESSAGES_UNDER_WAY);
         let room = outgoing.clone();
-        let (link, _closed) = Link::start(outgoing);
+        let (link, _closed) = Link::start(outgoing, None);
         link.send_parameters(Iteration(0), vec![0; CHUNKS * CHUNK_BYTES].into(), RealType::F64);
         // What delivers ends only when all is delivered, so it runs until it has to wait.
         while room.capacity() > 0 {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use proto::grpc::{self, FramingError, IncomingBody, StreamError};
+use proto::local::Sharing;
 use proto::{
     Dismissal, FromCoordinator, FromWorker, Hello, MAX_FRAME_BYTES, MessageError, Reason, SumChunk, WINDOW_BYTES,
     printable, wire,
@@ -134,23 +135,25 @@ impl Service<http::Request<Body>> for TrainerService {
             Ok(membership) => membership,
             Err(refusal) => return ready(Ok(refusal.into_http())),
         };
-        let messages = match grpc::server::accept(request) {
+        let sharing = Sharing::default();
+        let messages = match grpc::server::accept(request, sharing.clone()) {
             Ok(messages) => messages,
             Err(refusal) => return ready(Ok(*refusal)),
         };
         let (outgoing, answers) = mpsc::channel(MESSAGES_UNDER_WAY);
         let (incoming, workers) = (self.incoming.clone(), Arc::clone(&self.workers));
+        let offered = membership.is_on_this_machine().then(|| sharing.clone());
         tokio::spawn(async move {
             let _membership = membership;
             // If the shell has ended, so has the run, and nobody is left to tell. If it has dropped the link, it does not
             // want to hear more of this worker.
-            let (link, closed) = Link::start(outgoing);
+            let (link, closed) = Link::start(outgoing, offered);
             tokio::select! {
                 _ = listen(messages, link, incoming, &workers) => {}
                 _ = closed => {}
             }
         });
-        ready(Ok(grpc::server::response(ReceiverStream::new(answers))))
+        ready(Ok(grpc::server::response(ReceiverStream::new(answers), sharing)))
     }
 }
 
@@ -234,6 +237,10 @@ impl From<StreamError> for Ended {
             StreamError::Garbled(error) => Self::Unintelligible {
                 reason: Reason::Misconduct,
                 explanation: format!("sent a garbled message: {error}"),
+            },
+            StreamError::Shared(error) => Self::Unintelligible {
+                reason: Reason::Misconduct,
+                explanation: format!("sent an impossible message: {error}"),
             },
             StreamError::Broken(status) => Self::Closed(format!("its stream broke ({})", printable(status.message()))),
         }

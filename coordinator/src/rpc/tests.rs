@@ -57,6 +57,7 @@ fn hello() -> wire::WorkerMessage {
 fn message(message: to_coordinator::Message) -> wire::WorkerMessage {
     wire::WorkerMessage {
         checksum: None,
+        shared: None,
         message: Some(message),
     }
 }

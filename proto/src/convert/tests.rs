@@ -138,6 +138,7 @@ fn refused(message: to_coordinator::Message) -> String {
     FromWorker::try_from(wire::WorkerMessage {
         checksum: None,
         message: Some(message),
+        shared: None,
     })
     .unwrap_err()
     .to_string()
@@ -191,6 +192,7 @@ fn a_wrong_field_is_named_with_what_was_found_and_expected() {
     let empty = FromWorker::try_from(wire::WorkerMessage {
         checksum: None,
         message: None,
+        shared: None,
     })
     .unwrap_err();
     assert_eq!(empty.to_string(), "WorkerMessage.message is missing");
@@ -264,6 +266,7 @@ fn an_explanation_cannot_steer_the_terminal_it_is_printed_to() {
     let message = wire::CoordinatorMessage {
         checksum: None,
         message: Some(to_worker::Message::Dismissed(dismissed)),
+        shared: None,
     };
     let Ok(FromCoordinator::Dismissed(dismissal)) = FromCoordinator::try_from(message) else {
         panic!("it is a dismissal");

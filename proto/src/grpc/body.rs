@@ -8,13 +8,13 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
-use prost::Message;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::decode::{Decoder, FramingError};
 use super::encode::StreamMessage;
 use super::status;
+use crate::local::{Direction, Incoming, Outgoing, SharedTensorError, Sharing};
 use crate::text::printable;
 
 /// Which end of the stream a body is at.
@@ -26,21 +26,40 @@ pub(super) enum Side {
     Server,
 }
 
+impl Side {
+    fn direction_out(self) -> Direction {
+        match self {
+            Self::Client => Direction::ToCoordinator,
+            Self::Server => Direction::ToWorker,
+        }
+    }
+
+    fn direction_in(self) -> Direction {
+        match self {
+            Self::Client => Direction::ToWorker,
+            Self::Server => Direction::ToCoordinator,
+        }
+    }
+}
+
 /// Messages on their way out. It ends when `messages` do.
 #[derive(Debug)]
 pub struct OutgoingBody<S> {
     messages: S,
     side: Side,
+    /// The way of tensors that need not go over the stream.
+    beside: Outgoing,
     /// The tensor of the message whose head has been sent.
     tensor: Bytes,
     ended: bool,
 }
 
 impl<S> OutgoingBody<S> {
-    pub(super) fn new(messages: S, side: Side) -> Self {
+    pub(super) fn new(messages: S, side: Side, sharing: Sharing) -> Self {
         Self {
             messages,
             side,
+            beside: Outgoing::new(sharing, side.direction_out()),
             tensor: Bytes::new(),
             ended: false,
         }
@@ -72,9 +91,14 @@ where
         if body.ended {
             return Poll::Ready(None);
         }
-        let Some(message) = ready!(Pin::new(&mut body.messages).poll_next(context)) else {
+        let Some(mut message) = ready!(Pin::new(&mut body.messages).poll_next(context)) else {
             return Poll::Ready(body.end(Status::ok("")));
         };
+        let beside = &mut body.beside;
+        if let Some(place) = message.tensor_mut().and_then(|tensor| beside.put(tensor)) {
+            message.tensor_mut().map(std::mem::take);
+            *message.shared_mut() = Some(place);
+        }
         Poll::Ready(match message.into_pieces() {
             Ok(pieces) => {
                 body.tensor = pieces.tensor;
@@ -91,6 +115,9 @@ pub enum StreamError {
     /// The other end sent bytes that are no message.
     #[error(transparent)]
     Garbled(#[from] FramingError),
+    /// The other end said of shared memory what cannot be.
+    #[error(transparent)]
+    Shared(#[from] SharedTensorError),
     /// The other end closed the stream with this status, or the connection broke.
     #[error("{}", printable(.0.message()))]
     Broken(Status),
@@ -101,15 +128,18 @@ pub enum StreamError {
 pub struct IncomingBody<M> {
     body: Body,
     side: Side,
+    /// The way of tensors that do not come over the stream.
+    beside: Incoming,
     decoder: Decoder<M>,
     ended: bool,
 }
 
-impl<M: Message + Default> IncomingBody<M> {
-    pub(super) fn new(body: Body, side: Side) -> Self {
+impl<M: StreamMessage> IncomingBody<M> {
+    pub(super) fn new(body: Body, side: Side, sharing: Sharing) -> Self {
         Self {
             body,
             side,
+            beside: Incoming::new(sharing, side.direction_in()),
             decoder: Decoder::new(),
             ended: false,
         }
@@ -135,7 +165,8 @@ impl<M: Message + Default> IncomingBody<M> {
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<M>, StreamError>> {
         loop {
-            if let Some(message) = self.decoder.next_message()? {
+            if let Some(mut message) = self.decoder.next_message()? {
+                self.complete(&mut message)?;
                 return Poll::Ready(Ok(Some(message)));
             }
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
@@ -156,6 +187,19 @@ impl<M: Message + Default> IncomingBody<M> {
                 }
             }
         }
+    }
+
+    /// Fetches the tensor of a message if it came another way.
+    fn complete(&mut self, message: &mut M) -> Result<(), SharedTensorError> {
+        let Some(place) = message.shared_mut().take() else {
+            return Ok(());
+        };
+        let tensor = message.tensor_mut().ok_or(SharedTensorError::NoTensor)?;
+        if !tensor.is_empty() {
+            return Err(SharedTensorError::Twice(tensor.len()));
+        }
+        *tensor = self.beside.take(place)?;
+        Ok(())
     }
 
     /// What the end of the stream means.

@@ -8,14 +8,15 @@ use tonic::{Code, Status};
 
 use super::body::{IncomingBody, OutgoingBody, Side};
 use super::{TRAIN, is_grpc, status};
+use crate::local::Sharing;
 use crate::wire;
 
 /// The request that opens a stream of `messages`. The transport adds the address.
-pub fn request<S>(messages: S) -> Request<Body>
+pub fn request<S>(messages: S, sharing: Sharing) -> Request<Body>
 where
     S: Stream<Item = wire::WorkerMessage> + Send + Unpin + 'static,
 {
-    let mut request = Request::new(Body::new(OutgoingBody::new(messages, Side::Client)));
+    let mut request = Request::new(Body::new(OutgoingBody::new(messages, Side::Client, sharing)));
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = http::Uri::from_static(TRAIN);
@@ -30,7 +31,7 @@ where
 /// # Errors
 ///
 /// The status with which it refuses, or that says why the answer is no gRPC.
-pub fn accept(response: Response<Body>) -> Result<IncomingBody<wire::CoordinatorMessage>, Status> {
+pub fn accept(response: Response<Body>, sharing: Sharing) -> Result<IncomingBody<wire::CoordinatorMessage>, Status> {
     let (parts, body) = response.into_parts();
     if !parts.status.is_success() {
         return Err(Status::unknown(format!(
@@ -45,6 +46,6 @@ pub fn accept(response: Response<Body>) -> Result<IncomingBody<wire::Coordinator
         // A status in the headers is the whole answer.
         Some(status) if status.code() == Code::Ok => Err(Status::unknown("it ended the stream at once")),
         Some(status) => Err(status),
-        None => Ok(IncomingBody::new(body, Side::Client)),
+        None => Ok(IncomingBody::new(body, Side::Client, sharing)),
     }
 }

@@ -27,21 +27,39 @@ pub trait StreamMessage: Message + Default {
     ///
     /// [`FramingError::TooLong`] if the other end would refuse it.
     fn into_pieces(self) -> Result<Pieces, FramingError>;
+
+    /// The bytes of its tensor; `None` if it is of a kind that has none.
+    fn tensor_mut(&mut self) -> Option<&mut Bytes>;
+
+    /// Where its tensor lies, if not in the message.
+    fn shared_mut(&mut self) -> &mut Option<wire::SharedTensor>;
 }
 
 impl StreamMessage for wire::WorkerMessage {
     fn into_pieces(self) -> Result<Pieces, FramingError> {
         use to_coordinator::Message;
         match self.message {
-            Some(Message::Sum(mut sum)) => {
+            Some(Message::Sum(mut sum)) if self.shared.is_none() => {
                 let data = std::mem::take(&mut sum.data);
                 with_tensor(Field(4), &sum, Field(5), data)
             }
             message => whole(&Self {
                 checksum: None,
                 message,
+                shared: self.shared,
             }),
         }
+    }
+
+    fn tensor_mut(&mut self) -> Option<&mut Bytes> {
+        match &mut self.message {
+            Some(to_coordinator::Message::Sum(sum)) => Some(&mut sum.data),
+            _ => None,
+        }
+    }
+
+    fn shared_mut(&mut self) -> &mut Option<wire::SharedTensor> {
+        &mut self.shared
     }
 }
 
@@ -49,6 +67,11 @@ impl StreamMessage for wire::CoordinatorMessage {
     fn into_pieces(self) -> Result<Pieces, FramingError> {
         use to_worker::Message;
         match self.message {
+            message if self.shared.is_some() => whole(&Self {
+                checksum: None,
+                message,
+                shared: self.shared,
+            }),
             Some(Message::Columns(mut chunk)) => {
                 let data = std::mem::take(&mut chunk.data);
                 with_tensor(Field(4), &chunk, Field(2), data)
@@ -68,8 +91,24 @@ impl StreamMessage for wire::CoordinatorMessage {
             message => whole(&Self {
                 checksum: None,
                 message,
+                shared: None,
             }),
         }
+    }
+
+    fn tensor_mut(&mut self) -> Option<&mut Bytes> {
+        use to_worker::Message;
+        match &mut self.message {
+            Some(Message::Columns(chunk)) => Some(&mut chunk.data),
+            Some(Message::Labels(chunk)) => Some(&mut chunk.data),
+            Some(Message::Parameters(chunk)) => Some(&mut chunk.data),
+            Some(Message::Gradient(chunk)) => Some(&mut chunk.data),
+            _ => None,
+        }
+    }
+
+    fn shared_mut(&mut self) -> &mut Option<wire::SharedTensor> {
+        &mut self.shared
     }
 }
 

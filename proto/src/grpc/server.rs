@@ -8,6 +8,7 @@ use tonic::body::Body;
 
 use super::body::{IncomingBody, OutgoingBody, Side};
 use super::{TRAIN, is_grpc};
+use crate::local::Sharing;
 use crate::wire;
 
 /// What a worker says in a request that asks for a stream.
@@ -15,7 +16,10 @@ use crate::wire;
 /// # Errors
 ///
 /// The response that refuses the request: it is no gRPC, asks for another method, or would compress its messages.
-pub fn accept(request: Request<Body>) -> Result<IncomingBody<wire::WorkerMessage>, Box<Response<Body>>> {
+pub fn accept(
+    request: Request<Body>,
+    sharing: Sharing,
+) -> Result<IncomingBody<wire::WorkerMessage>, Box<Response<Body>>> {
     let (parts, body) = request.into_parts();
     if !is_grpc(&parts.headers) {
         return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE));
@@ -30,16 +34,16 @@ pub fn accept(request: Request<Body>) -> Result<IncomingBody<wire::WorkerMessage
         Some(encoding) if encoding != "identity" => Err(refusal(
             "found compressed messages, expected the grpc-encoding identity",
         )),
-        _ => Ok(IncomingBody::new(body, Side::Server)),
+        _ => Ok(IncomingBody::new(body, Side::Server, sharing)),
     }
 }
 
 /// The response that opens a stream of `messages`.
-pub fn response<S>(messages: S) -> Response<Body>
+pub fn response<S>(messages: S, sharing: Sharing) -> Response<Body>
 where
     S: Stream<Item = wire::CoordinatorMessage> + Send + Unpin + 'static,
 {
-    let mut response = Response::new(Body::new(OutgoingBody::new(messages, Side::Server)));
+    let mut response = Response::new(Body::new(OutgoingBody::new(messages, Side::Server, sharing)));
     response.headers_mut().insert(CONTENT_TYPE, super::CONTENT_TYPE);
     response
 }

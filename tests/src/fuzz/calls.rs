@@ -8,7 +8,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
 use prost::Message;
-use proto::grpc::{self, IncomingBody, StreamError, TRAIN};
+use proto::grpc::{self, IncomingBody, StreamError, StreamMessage, TRAIN};
+use proto::local::Sharing;
 use proto::wire;
 use tonic::Status;
 use tonic::body::Body;
@@ -43,7 +44,7 @@ fn case(random: &mut Random, inputs: &mut Inputs) -> Result<(), String> {
             .clone();
         let path = *random.one_of(&[TRAIN, TRAIN, TRAIN, "/", "/lockstep.v1.Trainer/"]);
         *request.uri_mut() = http::Uri::from_static(path);
-        match grpc::server::accept(request) {
+        match grpc::server::accept(request, Sharing::default()) {
             Ok(incoming) => read_to_end(incoming),
             Err(_) => Ok(()),
         }
@@ -54,7 +55,7 @@ fn case(random: &mut Random, inputs: &mut Inputs) -> Result<(), String> {
         let mut response = Response::new(body);
         *response.headers_mut() = headers(random);
         *response.status_mut() = *random.one_of(&[StatusCode::OK, StatusCode::OK, StatusCode::FORBIDDEN]);
-        match grpc::client::accept(response) {
+        match grpc::client::accept(response, Sharing::default()) {
             Ok(incoming) => read_to_end(incoming),
             Err(_) => Ok(()),
         }
@@ -62,7 +63,7 @@ fn case(random: &mut Random, inputs: &mut Inputs) -> Result<(), String> {
 }
 
 /// Reads until there is nothing more, which must then stay so.
-fn read_to_end<M: Message + Default>(mut incoming: IncomingBody<M>) -> Result<(), String> {
+fn read_to_end<M: StreamMessage>(mut incoming: IncomingBody<M>) -> Result<(), String> {
     while let Ok(Some(_)) = now(incoming.message())? {}
     let after = now(incoming.message())?;
     ensure(matches!(after, Ok(None)), || {

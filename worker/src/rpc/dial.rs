@@ -66,6 +66,11 @@ impl Destination {
         }
     }
 
+    /// Whether the coordinator started this worker, and so can share memory with it.
+    pub(super) fn is_on_this_machine(&self) -> bool {
+        matches!(self.place, Place::SameMachine(_))
+    }
+
     /// What to show in the `authorization` metadata, if anything.
     pub(super) fn authorization(&self) -> Option<String> {
         self.token.as_ref().map(Token::authorization)

@@ -87,6 +87,7 @@ fn answer(message: to_coordinator::Message) -> Result<wire::CoordinatorMessage, 
     let message = Some(to_worker::Message::Parameters(parameters));
     Ok(wire::CoordinatorMessage {
         checksum: None,
+        shared: None,
         message,
     })
 }

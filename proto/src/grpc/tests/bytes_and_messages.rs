@@ -35,7 +35,7 @@ fn worker_messages() -> impl Strategy<Value = Vec<wire::WorkerMessage>> {
     let message = prop_oneof![
         3 => from_worker().prop_map(wire::WorkerMessage::from),
         1 => tensors(),
-        1 => Just(wire::WorkerMessage { checksum: None, message: None }),
+        1 => Just(wire::WorkerMessage { checksum: None, message: None, shared: None }),
     ];
     prop::collection::vec(message, 0..6)
 }
@@ -196,6 +196,7 @@ fn tensors_of_every_kind_are_sent_without_a_copy() {
         let message = wire::CoordinatorMessage {
             checksum: None,
             message: Some(chunk),
+            shared: None,
         };
         assert_eq!(message.into_pieces().unwrap().tensor.as_ptr(), data.as_ptr());
     }

@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use super::{encoded, sent, sum};
 use crate::MAX_MESSAGE_BYTES;
 use crate::grpc::{CONTENT_TYPE, FramingError, StreamError, TRAIN, client, server};
+use crate::local::Sharing;
 use crate::wire::{self, coordinator_message as to_worker};
 
 /// A body of given frames.
@@ -83,7 +84,7 @@ fn trailers(pairs: &[(&'static str, &'static str)]) -> Result<Frame<Bytes>, Stat
 
 /// What a client hears after the messages of such a response.
 fn end_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Result<(), StreamError> {
-    let mut incoming = client::accept(answer(frames)).unwrap();
+    let mut incoming = client::accept(answer(frames), Sharing::default()).unwrap();
     while now(incoming.message())?.is_some() {}
     assert!(now(incoming.message()).unwrap().is_none(), "the end is the end");
     Ok(())
@@ -92,10 +93,11 @@ fn end_of(frames: Vec<Result<Frame<Bytes>, Status>>) -> Result<(), StreamError> 
 #[test]
 fn a_response_ends_with_a_status_and_a_request_without() {
     let empty = wire::CoordinatorMessage::default;
-    let (data, end) = read(server::response(Messages(vec![empty()].into_iter())).into_body());
+    let (data, end) = read(server::response(Messages(vec![empty()].into_iter()), Sharing::default()).into_body());
     assert_eq!(data, sent(empty()));
     assert_eq!(end.unwrap().unwrap().get("grpc-status").unwrap(), "0");
-    let (data, end) = read(client::request(Messages(vec![sum(vec![1; 9])].into_iter())).into_body());
+    let (data, end) =
+        read(client::request(Messages(vec![sum(vec![1; 9])].into_iter()), Sharing::default()).into_body());
     assert_eq!(data, sent(sum(vec![1; 9])));
     assert!(end.is_none());
 }
@@ -109,11 +111,18 @@ fn a_message_that_is_too_long_ends_the_stream_with_an_error() {
     let message = wire::CoordinatorMessage {
         checksum: None,
         message: Some(to_worker::Message::Labels(chunk)),
+        shared: None,
     };
-    let (data, end) = read(server::response(Messages(vec![message].into_iter())).into_body());
+    let (data, end) = read(server::response(Messages(vec![message].into_iter()), Sharing::default()).into_body());
     assert!(data.is_empty());
     assert_eq!(end.unwrap().unwrap().get("grpc-status").unwrap(), "8");
-    let (data, end) = read(client::request(Messages(vec![sum(vec![0; MAX_MESSAGE_BYTES])].into_iter())).into_body());
+    let (data, end) = read(
+        client::request(
+            Messages(vec![sum(vec![0; MAX_MESSAGE_BYTES])].into_iter()),
+            Sharing::default(),
+        )
+        .into_body(),
+    );
     assert!(data.is_empty());
     assert_eq!(end.unwrap().unwrap_err().code(), Code::ResourceExhausted);
 }
@@ -164,7 +173,7 @@ fn details_that_are_not_base64_do_no_harm() {
 
 #[test]
 fn an_answer_that_is_no_stream_of_messages_is_refused_with_the_reason() {
-    let refused = |response| client::accept(response).unwrap_err();
+    let refused = |response| client::accept(response, Sharing::default()).unwrap_err();
     let mut not_found = answer(vec![]);
     *not_found.status_mut() = http::StatusCode::NOT_FOUND;
     assert_eq!(
@@ -183,9 +192,9 @@ fn an_answer_that_is_no_stream_of_messages_is_refused_with_the_reason() {
 }
 
 fn asks(change: fn(&mut Request<Body>)) -> Result<(), (u16, Option<String>)> {
-    let mut request = client::request(Messages(Vec::new().into_iter()));
+    let mut request = client::request(Messages(Vec::new().into_iter()), Sharing::default());
     change(&mut request);
-    let refusal = match server::accept(request) {
+    let refusal = match server::accept(request, Sharing::default()) {
         Ok(_) => return Ok(()),
         Err(refusal) => refusal,
     };
@@ -219,9 +228,16 @@ fn a_request_that_is_no_call_of_train_is_refused() {
         no_grpc
     );
     for other in ["application/grpc+json", "application/grpc-web", "text/html"] {
-        let mut request = client::request(Messages(Vec::new().into_iter()));
+        let mut request = client::request(Messages(Vec::new().into_iter()), Sharing::default());
         set(&mut request, "content-type", other);
-        assert_eq!(server::accept(request).unwrap_err().status().as_u16(), 415, "{other}");
+        assert_eq!(
+            server::accept(request, Sharing::default())
+                .unwrap_err()
+                .status()
+                .as_u16(),
+            415,
+            "{other}"
+        );
     }
     assert_eq!(
         asks(|request| *request.method_mut() = http::Method::GET),
@@ -237,7 +253,7 @@ fn a_request_that_is_no_call_of_train_is_refused() {
 
 #[test]
 fn a_request_is_what_ordinary_servers_expect() {
-    let request = client::request(Messages(Vec::new().into_iter()));
+    let request = client::request(Messages(Vec::new().into_iter()), Sharing::default());
     assert_eq!((request.method().as_str(), request.uri().path()), ("POST", TRAIN));
     assert_eq!(request.headers().get("te").unwrap(), "trailers");
     assert_eq!(request.headers().get("content-type").unwrap(), "application/grpc");
@@ -252,7 +268,7 @@ fn a_client_that_cancels_its_call_just_ends_it() {
     *request.method_mut() = http::Method::POST;
     *request.uri_mut() = http::Uri::from_static(TRAIN);
     request.headers_mut().insert("content-type", CONTENT_TYPE);
-    let mut incoming = server::accept(request).unwrap();
+    let mut incoming = server::accept(request, Sharing::default()).unwrap();
     assert_eq!(now(incoming.message()).unwrap(), Some(sum(vec![1])));
     assert_eq!(now(incoming.message()).unwrap(), None);
 }

@@ -33,5 +33,6 @@ fn sum(data: impl Into<Bytes>) -> wire::WorkerMessage {
     wire::WorkerMessage {
         checksum: None,
         message: Some(to_coordinator::Message::Sum(sum)),
+        shared: None,
     }
 }
