@@ -39,11 +39,6 @@ impl<E: Element> Pool<E> {
         if cfg!(target_endian = "big") {
             numbers.iter_mut().for_each(|number| *number = number.swap_to_le());
         }
-        self.keep(numbers)
-    }
-
-    /// The bytes of `numbers` as they lie in memory. Their memory comes back here.
-    pub fn keep(&self, numbers: Vec<E>) -> Bytes {
         Bytes::from_owner(AsBytes {
             numbers,
             pool: self.clone(),

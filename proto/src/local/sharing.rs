@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::segment::{Direction, Receiver, Segment, Sender, SharedTensorError, ring_bytes_for};
+use super::segment::{Direction, Receiver, Rings, Segment, Sender, SharedTensorError};
 use crate::message::Run;
 use crate::wire;
 
@@ -30,7 +30,7 @@ impl Sharing {
     pub fn offer(&self, run: &Run) -> Option<wire::SharedMemory> {
         let numbers = run.sizes.parameters() + 1;
         let number_bytes = run.precision.parameters().bytes().max(run.precision.sums().bytes());
-        let segment = Segment::create(ring_bytes_for(numbers.saturating_mul(number_bytes))).ok()?;
+        let segment = Segment::create(Rings::for_tensors(numbers.saturating_mul(number_bytes))).ok()?;
         let announcement = segment.announcement()?;
         self.0.segment.set(Arc::new(segment)).ok()?;
         Some(announcement)
