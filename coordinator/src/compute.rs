@@ -6,6 +6,7 @@
 //! ```
 
 mod apply;
+mod kept;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::thread;
 
 use bytes::Bytes;
 use proto::SumChunk;
-use proto::tensor::{Pool, decode_to};
+use proto::tensor::Pool;
 use shared::dataset::DatasetError;
 use shared::ids::{Iteration, WorkerId};
 use shared::shard::GradientOf;
@@ -24,6 +25,7 @@ use shared::{AnyParameters, Dataset, GradientSum, LeafRange, Parameters, Real, S
 use tokio::sync::mpsc as async_mpsc;
 
 use crate::engine::{NodeAnswers, WrongSums};
+use kept::Kept;
 
 /// What the compute thread is to do.
 #[derive(Debug)]
@@ -184,9 +186,9 @@ pub struct Trainer<C, G> {
     descent: Descent<C, G>,
     rule: UpdateRule<C>,
     /// The sums of this iteration by node and worker, as far as they have arrived.
-    kept: BTreeMap<(LeafRange, WorkerId), Vec<G>>,
+    kept: BTreeMap<(LeafRange, WorkerId), Kept<G>>,
     /// Memory of the last iteration's sums, to be used again.
-    spare: Vec<Vec<G>>,
+    spare: Vec<Kept<G>>,
     /// The parameters as they were sent to the workers; empty if there are none.
     sent: Bytes,
     /// Those of the iteration before.
@@ -221,15 +223,11 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
 
     /// As [`Compute::keep`].
     pub fn keep(&mut self, worker: WorkerId, sum: &SumChunk) {
-        let numbers = self
+        let kept = self
             .kept
             .entry((sum.node, worker))
             .or_insert_with(|| self.spare.pop().unwrap_or_default());
-        // What was there before does not matter: a node counts when all of it has been overwritten.
-        numbers.resize(GradientSum::<G>::len_for(self.descent.parameters.sizes()), G::ZERO);
-        let first = sum.chunk.offset as usize;
-        let count = sum.chunk.data.len() / size_of::<G>();
-        decode_to(&sum.chunk.data, &mut numbers[first..first + count]);
+        kept.take(&sum.chunk, GradientSum::<G>::len_for(self.descent.parameters.sizes()));
     }
 
     /// As [`Compute::update`], in parallel on rayon's current threads.
@@ -252,7 +250,8 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
             applied = self.apply(&sums);
         }
         let kept = std::mem::take(&mut self.kept);
-        self.spare.extend(sums.into_values().chain(kept.into_values()));
+        let used = sums.into_values().chain(kept.into_values());
+        self.spare.extend(used.map(Kept::cleared));
         Ok(Updated {
             iteration,
             cost: applied.cost.to_f64(),
@@ -268,10 +267,13 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
             unreachable!("the engine asks for this only in runs without workers");
         };
         let parameters = &self.descent.parameters;
-        let memory = self.spare.pop().unwrap_or_default();
+        let memory = self.spare.pop().map(Kept::into_memory).unwrap_or_default();
         let mut sums = [GradientSum::in_memory(parameters.sizes().clone(), memory)];
         batch.node_sums_into(parameters, &[root], &mut sums);
-        let sums: BTreeMap<_, _> = sums.into_iter().map(|sum| (root, sum.into_values())).collect();
+        let sums: BTreeMap<_, _> = sums
+            .into_iter()
+            .map(|sum| (root, Kept::computed(sum.into_values())))
+            .collect();
         let applied = self.apply(&sums);
         self.spare.extend(sums.into_values());
         Updated {

@@ -229,6 +229,13 @@ pub fn decode_to<E: Element>(data: &[u8], numbers: &mut [E]) {
     }
 }
 
+/// The numbers of a chunk as they lie in memory; `None` if they do not lie there as this machine needs it.
+pub fn view<E: Element>(data: &[u8]) -> Option<&[E]> {
+    bytemuck::try_cast_slice(data)
+        .ok()
+        .filter(|_| cfg!(target_endian = "little"))
+}
+
 /// Reads the numbers of a chunk one after the other.
 pub fn decode<E: Element>(data: &[u8]) -> impl Iterator<Item = E> + '_ {
     data.chunks_exact(size_of::<E>())

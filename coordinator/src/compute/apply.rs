@@ -10,6 +10,7 @@ use shared::shard::GradientOf;
 use shared::update::TASK_NUMBERS;
 use shared::{LeafRange, Real, Tree};
 
+use super::kept::Kept;
 use super::{SumSource, Trainer};
 
 /// What an update gave.
@@ -26,7 +27,7 @@ pub(super) struct Applied<C> {
 impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     /// Joins the nodes' sums along the tree and updates by them, in parallel over ranges of parameters. If there are
     /// workers, the parameters are encoded for them on the way, and in a mixed run the sums as well.
-    pub(super) fn apply(&mut self, sums: &BTreeMap<LeafRange, Vec<G>>) -> Applied<C> {
+    pub(super) fn apply(&mut self, sums: &BTreeMap<LeafRange, Kept<G>>) -> Applied<C> {
         let loss = self.descent.parameters.sizes().parameters();
         let has_workers = matches!(self.descent.source, SumSource::Workers(_));
         let sends_gradient = has_workers && C::REAL_TYPE != G::REAL_TYPE;
@@ -64,7 +65,10 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         if has_workers {
             self.before = std::mem::replace(&mut self.sent, self.pool.encode(sent));
         }
-        let loss = join(tree, tree.root(), sums, loss..loss + 1, &mut Vec::new())[0];
+        // The loss comes last, in the last task.
+        let last = loss / TASK_NUMBERS * TASK_NUMBERS..loss + 1;
+        let loss = join(tree, tree.root(), sums, last, &mut Vec::new()).last().copied();
+        let loss = loss.expect("there is a loss in every sum");
         Applied {
             cost: rule.cost(loss),
             finite,
@@ -90,17 +94,17 @@ fn pieces<T>(numbers: &mut [T], tasks: usize) -> Vec<&mut [T]> {
     pieces
 }
 
-/// The sums of `node` for a range of numbers: as it was kept, or left + right. Buffers are taken from and returned to
+/// The sums of `node` for a task's range of numbers: as it was kept, or left + right. Buffers are taken from and returned to
 /// `spare`.
 fn join<'a, T: Real>(
     tree: &Tree,
     node: LeafRange,
-    kept: &'a BTreeMap<LeafRange, Vec<T>>,
+    kept: &'a BTreeMap<LeafRange, Kept<T>>,
     range: std::ops::Range<usize>,
     spare: &mut Vec<Vec<T>>,
 ) -> Cow<'a, [T]> {
     if let Some(numbers) = kept.get(&node) {
-        return Cow::Borrowed(&numbers[range]);
+        return Cow::Borrowed(numbers.task(range));
     }
     let (left, right) = tree.halves(node).expect("the kept nodes cover every block");
     let left = join(tree, left, kept, range.clone(), spare);

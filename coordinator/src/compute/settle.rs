@@ -9,8 +9,9 @@ use proto::tensor::decode;
 use shared::dataset::DatasetError;
 use shared::ids::WorkerId;
 use shared::shard::GradientOf;
-use shared::{LeafRange, Real, Shard};
+use shared::{GradientSum, LeafRange, Real, Shard};
 
+use super::kept::Kept;
 use super::{SumSource, Trainer};
 use crate::engine::{NodeAnswers, Noticed, WrongSums};
 
@@ -21,18 +22,19 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         &mut self,
         answers: &[NodeAnswers],
         wrong: &mut Vec<WrongSums>,
-    ) -> Result<BTreeMap<LeafRange, Vec<G>>, DatasetError> {
+    ) -> Result<BTreeMap<LeafRange, Kept<G>>, DatasetError> {
+        let len = GradientSum::<G>::len_for(self.descent.parameters.sizes());
         let mut sums = BTreeMap::new();
         for NodeAnswers { node, workers } in answers {
             let kept = |worker: &WorkerId| self.kept.remove(&(*node, *worker)).map(|numbers| (*worker, numbers));
             let mut opinions: Vec<_> = workers.iter().filter_map(kept).collect();
-            let agree = opinions.windows(2).all(|pair| same_bits(&pair[0].1, &pair[1].1));
+            let agree = opinions.windows(2).all(|pair| same_bits(&pair[0].1, &pair[1].1, len));
             let right = if agree {
                 opinions.pop().expect("every answered node was kept").1
             } else {
                 let right = self.compute(*node)?;
                 for (index, (worker, numbers)) in opinions.iter().enumerate() {
-                    if !same_bits(numbers, &right) {
+                    if !same_bits(numbers, &right, len) {
                         let with = opinions[(index + 1) % opinions.len()].0;
                         let noticed = Noticed::Audit { with };
                         wrong.push(WrongSums {
@@ -53,19 +55,20 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     /// Computes every node with a number that is not finite once more, and replaces it if it was wrong.
     pub(super) fn replace_if_wrong(
         &mut self,
-        sums: &mut BTreeMap<LeafRange, Vec<G>>,
+        sums: &mut BTreeMap<LeafRange, Kept<G>>,
         answers: &[NodeAnswers],
         wrong: &mut Vec<WrongSums>,
     ) -> Result<(), DatasetError> {
+        let len = GradientSum::<G>::len_for(self.descent.parameters.sizes());
         for NodeAnswers { node, workers } in answers {
             let Some(numbers) = sums.get_mut(node) else {
                 continue;
             };
-            if numbers.iter().all(|number| number.is_finite()) {
+            if numbers.tasks(len).flatten().all(|number| number.is_finite()) {
                 continue;
             }
             let right = self.compute(*node)?;
-            if !same_bits(numbers, &right) {
+            if !same_bits(numbers, &right, len) {
                 wrong.extend(workers.iter().map(|&worker| WrongSums {
                     worker,
                     node: *node,
@@ -87,7 +90,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     }
 
     /// The sums of one node, from the columns of the data set.
-    fn compute(&self, node: LeafRange) -> Result<Vec<G>, DatasetError> {
+    fn compute(&self, node: LeafRange) -> Result<Kept<G>, DatasetError> {
         let SumSource::Workers(dataset) = &self.descent.source else {
             unreachable!("without workers there are no answers to compare");
         };
@@ -105,15 +108,17 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         )
         .expect("the data set was checked when it was opened");
         let sums = shard.node_sums(parameters, &[node]);
-        Ok(sums.into_iter().flat_map(shared::GradientSum::into_values).collect())
+        Ok(Kept::computed(
+            sums.into_iter().flat_map(GradientSum::into_values).collect(),
+        ))
     }
 }
 
-/// Whether two tensors agree to the last bit. −0 is not +0; but any NaN is like any other, since CPUs do not agree on
+/// Whether two nodes' sums, `len` each, agree to the last bit. −0 is not +0; but any NaN is like any other, since CPUs do not agree on
 /// the bits of one.
-fn same_bits<T: Real>(left: &[T], right: &[T]) -> bool {
+fn same_bits<T: Real>(left: &Kept<T>, right: &Kept<T>, len: usize) -> bool {
     let bits = |number: &T| number.to_f64().to_bits();
     let is_nan = |number: &T| number.to_f64().is_nan();
     let same = |(left, right): (&T, &T)| bits(left) == bits(right) || (is_nan(left) && is_nan(right));
-    left.len() == right.len() && left.iter().zip(right).all(same)
+    left.tasks(len).flatten().zip(right.tasks(len).flatten()).all(same)
 }
