@@ -379,7 +379,8 @@ impl Drop for View {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use proptest::prelude::*;
 
