@@ -188,7 +188,7 @@ pub struct Trainer<C, G> {
     /// The sums of this iteration by node and worker, as far as they have arrived.
     kept: BTreeMap<(LeafRange, WorkerId), Kept<G>>,
     /// Memory of the last iteration's sums, to be used again.
-    spare: Vec<Kept<G>>,
+    spare: Vec<Vec<G>>,
     /// The parameters as they were sent to the workers; empty if there are none.
     sent: Bytes,
     /// Those of the iteration before.
@@ -226,7 +226,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         let kept = self
             .kept
             .entry((sum.node, worker))
-            .or_insert_with(|| self.spare.pop().unwrap_or_default());
+            .or_insert_with(|| Kept::of(self.spare.pop().unwrap_or_default()));
         kept.take(&sum.chunk, GradientSum::<G>::len_for(self.descent.parameters.sizes()));
     }
 
@@ -251,7 +251,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         }
         let kept = std::mem::take(&mut self.kept);
         let used = sums.into_values().chain(kept.into_values());
-        self.spare.extend(used.map(Kept::cleared));
+        self.spare.extend(used.map(Kept::into_memory));
         Ok(Updated {
             iteration,
             cost: applied.cost.to_f64(),
@@ -267,15 +267,15 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
             unreachable!("the engine asks for this only in runs without workers");
         };
         let parameters = &self.descent.parameters;
-        let memory = self.spare.pop().map(Kept::into_memory).unwrap_or_default();
+        let memory = self.spare.pop().unwrap_or_default();
         let mut sums = [GradientSum::in_memory(parameters.sizes().clone(), memory)];
         batch.node_sums_into(parameters, &[root], &mut sums);
         let sums: BTreeMap<_, _> = sums
             .into_iter()
-            .map(|sum| (root, Kept::computed(sum.into_values())))
+            .map(|sum| (root, Kept::of(sum.into_values())))
             .collect();
         let applied = self.apply(&sums);
-        self.spare.extend(sums.into_values());
+        self.spare.extend(sums.into_values().map(Kept::into_memory));
         Updated {
             iteration,
             cost: applied.cost.to_f64(),

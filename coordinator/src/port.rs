@@ -76,7 +76,7 @@ impl Port {
         let spawned = match spawn {
             None => None,
             Some(spawn) => {
-                let (door, meeting) = meeting_of_spawned(address, access);
+                let (door, meeting) = meeting_of_spawned(workers, address, access);
                 side_door = door;
                 let threads = spawn.threads_of_each(cores(), workers);
                 Some(SpawnedWorkers::start(workers, threads, meeting, access.token.clone())?)
@@ -94,8 +94,8 @@ impl Port {
 }
 
 /// Where spawned workers join: through a side door where there can be one, and else like everybody.
-fn meeting_of_spawned(address: SocketAddr, access: &Access) -> (Option<SideDoor>, Meeting) {
-    match SideDoor::open() {
+fn meeting_of_spawned(workers: NonZeroUsize, address: SocketAddr, access: &Access) -> (Option<SideDoor>, Meeting) {
+    match SideDoor::open(workers) {
         Ok(Some((door, name))) => return (Some(door), Meeting::SideDoor(name)),
         Ok(None) => {}
         Err(error) => tracing::debug!("spawned workers use the port, since there is no Unix socket for them: {error}"),

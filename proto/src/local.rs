@@ -3,6 +3,7 @@
 //!
 //! The sockets have names in Linux's abstract namespace.
 
+mod ring;
 mod segment;
 mod sharing;
 
@@ -11,8 +12,8 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub use ring::SharedTensorError;
 pub(crate) use segment::Direction;
-pub use segment::SharedTensorError;
 pub use sharing::Sharing;
 pub(crate) use sharing::{Incoming, Outgoing};
 
@@ -69,6 +70,11 @@ impl FromStr for Name {
             .map(Self)
             .ok_or(ParseNameError)
     }
+}
+
+/// Whether a process belongs to the user of this one; `user` is what the system says of it.
+pub fn is_own(user: u32) -> bool {
+    user == rustix::process::geteuid().as_raw()
 }
 
 /// Makes room for bytes on their way out through `socket`.

@@ -281,9 +281,11 @@ pub async fn next(incoming: &mut Incoming) -> Result<FromCoordinator, StreamEnd>
 fn accept_offer(sharing: &Sharing, message: &wire::CoordinatorMessage) {
     if let Some(wire::coordinator_message::Message::Welcome(welcome)) = &message.message
         && let Some(announced) = &welcome.shared_memory
-        && let Err(error) = sharing.accept(announced)
     {
-        tracing::debug!("no memory is shared with the coordinator: {error}");
+        match sharing.accept(announced) {
+            Ok(()) => tracing::info!("shares memory with the coordinator"),
+            Err(error) => tracing::warn!("no memory is shared with the coordinator: {error}"),
+        }
     }
 }
 

@@ -81,13 +81,13 @@ impl Connections {
 }
 
 impl Way {
-    async fn accept(&self) -> io::Result<Arrival> {
+    async fn accept(&self, reporter: &Reporter) -> io::Result<Arrival> {
         match self {
             Self::Network(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 Ok(Arrival::Network(stream, peer))
             }
-            Self::SideDoor(door) => door.accept().await.map(Arrival::SameMachine),
+            Self::SideDoor(door) => door.accept(reporter).await.map(Arrival::SameMachine),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Stream for Connections {
 async fn accept_all(way: Way, entrance: Entrance, sender: mpsc::Sender<Connection>) {
     let accept = async || {
         entrance.lobby.room().await;
-        way.accept().await
+        way.accept(&entrance.reporter).await
     };
     loop {
         let accepted = tokio::select! {

@@ -28,7 +28,7 @@ use limits::MAX_WORKERS;
 pub(crate) use lobby::Membership;
 use lobby::{Full, Lobby};
 use refusals::Reporter;
-pub use side_door::SideDoor;
+pub use side_door::{MemoryOffer, MemoryOffers, SideDoor};
 
 /// What is asked of whoever wants to take part, as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -23,8 +23,8 @@ pub(super) struct Kept<G> {
 }
 
 impl<G: Real> Kept<G> {
-    /// Sums that were computed here.
-    pub(super) fn computed(numbers: Vec<G>) -> Self {
+    /// Sums that were computed here; or, with memory of any content, those of which nothing has arrived.
+    pub(super) fn of(numbers: Vec<G>) -> Self {
         Self {
             views: Vec::new(),
             copied: numbers,
@@ -66,13 +66,7 @@ impl<G: Real> Kept<G> {
         starts.map(move |start| self.task(start..len.min(start + TASK_NUMBERS)))
     }
 
-    /// Forgets all numbers; their memory is to be used again.
-    pub(super) fn cleared(mut self) -> Self {
-        self.views.clear();
-        self
-    }
-
-    /// The memory of numbers that were copied or computed.
+    /// The memory of numbers that were copied or computed. What was only seen is free again where it lies.
     pub(super) fn into_memory(self) -> Vec<G> {
         self.copied
     }
@@ -128,7 +122,5 @@ mod tests {
         }
         assert_eq!((kept.views.len(), kept.copied.len()), (1, len), "the last one is small");
         assert_eq!(kept.task(0..TASK_NUMBERS).as_ptr().cast(), bytes.as_ptr());
-        let kept = kept.cleared();
-        assert!(kept.views.is_empty());
     }
 }

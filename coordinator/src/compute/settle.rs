@@ -46,7 +46,8 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
                 }
                 right
             };
-            self.spare.extend(opinions.into_iter().map(|(_, numbers)| numbers));
+            self.spare
+                .extend(opinions.into_iter().map(|(_, numbers)| numbers.into_memory()));
             sums.insert(*node, right);
         }
         Ok(sums)
@@ -108,9 +109,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         )
         .expect("the data set was checked when it was opened");
         let sums = shard.node_sums(parameters, &[node]);
-        Ok(Kept::computed(
-            sums.into_iter().flat_map(GradientSum::into_values).collect(),
-        ))
+        Ok(Kept::of(sums.into_iter().flat_map(GradientSum::into_values).collect()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of the module above.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::engine::Noticed;
 use proptest::prelude::*;
@@ -145,6 +147,48 @@ fn one_wrong_bit_is_found_by_a_second_opinion_and_does_not_count() {
             }]
         );
     }
+}
+
+/// A chunk's data that tell when nobody sees them any more.
+struct Told(Bytes, Arc<AtomicUsize>);
+
+impl AsRef<[u8]> for Told {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.1.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn no_chunk_is_seen_any_more_after_the_update() {
+    let (parameters, tree, sums) = images();
+    let mut trainer = Trainer::<f64, f64>::new(descent(&parameters, &tree, 1.0 / 255.0, 0.01));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let mut keep = |worker: u32, (node, numbers): &(LeafRange, Vec<f64>), chunks: usize| {
+        for mut chunk in proto::tensor::chunks(&encode(numbers.clone()), 8).take(chunks) {
+            seen.fetch_add(1, Ordering::Relaxed);
+            chunk.data = Bytes::from_owner(Told(chunk.data, Arc::clone(&seen)));
+            let (iteration, node) = (Iteration(0), *node);
+            trainer.keep(WorkerId(worker), &SumChunk { iteration, node, chunk });
+        }
+    };
+    // Both halves twice, and a worker that was lost after its first chunk.
+    for worker in [0, 1] {
+        sums.iter().for_each(|sum| keep(worker, sum, usize::MAX));
+    }
+    keep(2, &sums[0], 1);
+    assert!(
+        seen.load(Ordering::Relaxed) >= 5,
+        "large chunks are seen where they lie"
+    );
+    let answers = sums.iter().map(|(node, _)| answers(*node, &[0, 1])).collect();
+    trainer.update(Iteration(0), answers).unwrap();
+    assert_eq!(seen.load(Ordering::Relaxed), 0);
 }
 
 #[test]

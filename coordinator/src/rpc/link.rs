@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proto::local::Sharing;
 use proto::tensor::chunks;
-use proto::{FromCoordinator, TensorChunk, Welcome, wire};
+use proto::{FromCoordinator, Run, TensorChunk, Welcome, wire};
 use shared::dataset::DatasetError;
 use shared::ids::Iteration;
 use shared::{BlockSet, Dataset, RealType, Tree};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::access::MemoryOffer;
 
 /// Messages under way to one worker; a full chunk is 256 KiB, so at most 4 MiB.
 pub(super) const MESSAGES_UNDER_WAY: usize = 16;
@@ -55,12 +57,12 @@ pub struct ShardSource {
 }
 
 impl Link {
-    /// Starts to send what is queued to `outgoing`, until the worker is gone or the link is dropped. A worker on this
-    /// machine is offered to share memory by `sharing`. What is returned beside the link ends when it is dropped.
-    pub(super) fn start(outgoing: Outgoing, sharing: Option<Sharing>) -> (Self, oneshot::Receiver<()>) {
+    /// Starts to send what is queued to `outgoing`, until the worker is gone or the link is dropped. The worker is
+    /// made the `offer` to share memory, if there is one. What is returned beside the link ends when it is dropped.
+    pub(super) fn start(outgoing: Outgoing, offer: Option<(Sharing, MemoryOffer)>) -> (Self, oneshot::Receiver<()>) {
         let (sender, queue) = mpsc::unbounded_channel();
         let (open, closed) = oneshot::channel();
-        tokio::spawn(deliver(queue, outgoing, sharing));
+        tokio::spawn(deliver(queue, outgoing, offer));
         let link = Self {
             queue: sender,
             _open: open,
@@ -107,11 +109,15 @@ impl Link {
 /// The worker is gone, or there is nothing more that could be sent.
 struct Closed;
 
-async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoing, sharing: Option<Sharing>) {
+async fn deliver(
+    mut queue: mpsc::UnboundedReceiver<Delivery>,
+    outgoing: Outgoing,
+    offer: Option<(Sharing, MemoryOffer)>,
+) {
     while let Some(delivery) = queue.recv().await {
         let delivered = match delivery {
             Delivery::Message(FromCoordinator::Welcome(welcome)) => {
-                let message = welcoming(welcome, sharing.as_ref());
+                let message = welcoming(welcome, offer.as_ref()).await;
                 outgoing.send(message).await.map_err(|_| Closed)
             }
             Delivery::Message(message) => send(&outgoing, message).await,
@@ -130,13 +136,28 @@ async fn deliver(mut queue: mpsc::UnboundedReceiver<Delivery>, outgoing: Outgoin
 }
 
 /// A Welcome that also says how to share memory, if the worker can.
-fn welcoming(welcome: Welcome, sharing: Option<&Sharing>) -> wire::CoordinatorMessage {
-    let offer = sharing.and_then(|sharing| sharing.offer(&welcome.run));
+async fn welcoming(welcome: Welcome, offer: Option<&(Sharing, MemoryOffer)>) -> wire::CoordinatorMessage {
+    let memory = match offer {
+        Some((sharing, MemoryOffer { identity, .. })) => share(sharing.clone(), welcome.run.clone(), *identity).await,
+        None => None,
+    };
     let mut message = wire::CoordinatorMessage::from(FromCoordinator::Welcome(welcome));
     if let Some(wire::coordinator_message::Message::Welcome(welcome)) = &mut message.message {
-        welcome.shared_memory = offer;
+        welcome.shared_memory = memory;
     }
     message
+}
+
+/// Makes memory to be shared. The system takes a while to clear it.
+async fn share(sharing: Sharing, run: Run, identity: u128) -> Option<wire::SharedMemory> {
+    let made = tokio::task::spawn_blocking(move || sharing.offer(&run, identity)).await;
+    match made.map_err(std::io::Error::other).flatten() {
+        Ok(memory) => Some(memory),
+        Err(error) => {
+            tracing::debug!("no memory is shared with a worker: {error}");
+            None
+        }
+    }
 }
 
 async fn send(outgoing: &Outgoing, message: FromCoordinator) -> Result<(), Closed> {

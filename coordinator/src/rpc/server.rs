@@ -23,7 +23,7 @@ use tower_service::Service;
 
 use super::link::{Link, MESSAGES_UNDER_WAY};
 use crate::access::limits::{MAX_HEADER_BYTES, MAX_REQUESTS, STRANGER_TIME};
-use crate::access::{Connections, Entrance, SideDoor};
+use crate::access::{Connections, Entrance, MemoryOffers, SideDoor};
 
 /// Parsed messages that wait for the shell, from all workers together; full chunks of them are 16 MiB.
 const INCOMING: usize = 64;
@@ -74,6 +74,7 @@ pub async fn serve(
         incoming: sender,
         workers: Arc::default(),
         entrance: entrance.clone(),
+        memory: side_door.as_ref().map(SideDoor::memory),
     };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<TrainerService>().await;
@@ -115,6 +116,8 @@ struct TrainerService {
     /// The number of the next worker.
     workers: Arc<AtomicU32>,
     entrance: Entrance,
+    /// Who may be offered to share memory, if anybody.
+    memory: Option<MemoryOffers>,
 }
 
 impl NamedService for TrainerService {
@@ -142,12 +145,15 @@ impl Service<http::Request<Body>> for TrainerService {
         };
         let (outgoing, answers) = mpsc::channel(MESSAGES_UNDER_WAY);
         let (incoming, workers) = (self.incoming.clone(), Arc::clone(&self.workers));
-        let offered = membership.is_on_this_machine().then(|| sharing.clone());
+        let memory = self.memory.as_ref().filter(|_| membership.is_on_this_machine());
+        let offer = memory
+            .and_then(MemoryOffers::next)
+            .map(|offer| (sharing.clone(), offer));
         tokio::spawn(async move {
             let _membership = membership;
             // If the shell has ended, so has the run, and nobody is left to tell. If it has dropped the link, it does not
             // want to hear more of this worker.
-            let (link, closed) = Link::start(outgoing, offered);
+            let (link, closed) = Link::start(outgoing, offer);
             tokio::select! {
                 _ = listen(messages, link, incoming, &workers) => {}
                 _ = closed => {}

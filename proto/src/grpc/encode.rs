@@ -28,7 +28,8 @@ pub trait StreamMessage: Message + Default {
     /// [`FramingError::TooLong`] if the other end would refuse it.
     fn into_pieces(self) -> Result<Pieces, FramingError>;
 
-    /// The bytes of its tensor; `None` if it is of a kind that has none.
+    /// The bytes of its tensor; `None` if it is of a kind that has none, or whose tensor does not go through shared memory:
+    /// columns and labels wait until all of them have come, and would block the way of what comes in every iteration.
     fn tensor_mut(&mut self) -> Option<&mut Bytes>;
 
     /// Where its tensor lies, if not in the message.
@@ -99,8 +100,6 @@ impl StreamMessage for wire::CoordinatorMessage {
     fn tensor_mut(&mut self) -> Option<&mut Bytes> {
         use to_worker::Message;
         match &mut self.message {
-            Some(Message::Columns(chunk)) => Some(&mut chunk.data),
-            Some(Message::Labels(chunk)) => Some(&mut chunk.data),
             Some(Message::Parameters(chunk)) => Some(&mut chunk.data),
             Some(Message::Gradient(chunk)) => Some(&mut chunk.data),
             _ => None,

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::segment::{Direction, Receiver, Rings, Segment, Sender, SharedTensorError};
+use super::ring::{Receiver, Sender, SharedTensorError};
+use super::segment::{Direction, Rings, Segment};
 use crate::message::Run;
 use crate::wire;
 
@@ -25,15 +26,21 @@ struct Shared {
 }
 
 impl Sharing {
-    /// Makes memory for the tensors of `run`; what a worker on this machine is to be told of it. `None` if there can be
-    /// none, which is no failure: all goes over the stream then.
-    pub fn offer(&self, run: &Run) -> Option<wire::SharedMemory> {
+    /// Makes memory for the tensors of `run`, to be known by `identity`, which no other has; what a worker on this machine is
+    /// to be told of it. Without it all goes over the stream.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn offer(&self, run: &Run, identity: u128) -> std::io::Result<wire::SharedMemory> {
         let numbers = run.sizes.parameters() + 1;
         let number_bytes = run.precision.parameters().bytes().max(run.precision.sums().bytes());
-        let segment = Segment::create(Rings::for_tensors(numbers.saturating_mul(number_bytes))).ok()?;
-        let announcement = segment.announcement()?;
-        self.0.segment.set(Arc::new(segment)).ok()?;
-        Some(announcement)
+        let rings = Rings::for_tensors(numbers.saturating_mul(number_bytes));
+        let segment = Segment::create(rings, identity)?;
+        let announcement = segment.announcement().ok_or(std::io::ErrorKind::Unsupported)?;
+        // A worker is welcomed once.
+        let _ = self.0.segment.set(Arc::new(segment));
+        Ok(announcement)
     }
 
     /// Uses the memory that the coordinator has announced. If it cannot be used, all goes over the stream.
@@ -108,7 +115,9 @@ impl Incoming {
         let segment = shared.segment.get().ok_or(SharedTensorError::NotShared)?;
         let make = || Receiver::new(Arc::clone(segment), self.direction);
         let tensor = self.receiver.get_or_insert_with(make).take(place)?;
-        shared.is_confirmed.store(true, Ordering::Relaxed);
+        if !shared.is_confirmed.swap(true, Ordering::Relaxed) {
+            segment.hide();
+        }
         Ok(tensor)
     }
 }

@@ -4,7 +4,7 @@ use tests::cluster::Cluster;
 use tests::faults::Subject;
 use tests::faults::subject::Shape;
 use tests::observed::Observed;
-use tests::processes::{Finished, Process, StderrMark};
+use tests::processes::{Finished, Process, Program, StderrMark};
 
 /// How many iterations a run must make after a loss.
 const AFTERWARDS: u64 = 20;
@@ -86,4 +86,21 @@ fn all_spawned_workers_killed_at_once_are_replaced_and_change_nothing() {
     workers.iter().for_each(Observed::kill);
     wait_until_replaced(&cluster.coordinator, mark, 3);
     stop(&subject, cluster);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn spawned_workers_share_memory_with_their_coordinator_and_return_the_same_bits() {
+    let train = |fleet: &[&str]| {
+        let options = ["--hidden", "4", "--iterations", "6", "-vv"];
+        Finished::of(Program::Coordinator, &[fleet, &options].concat()).expect_code(0)
+    };
+    let alone = train(&["--workers", "0"]);
+    for workers in [1, 3] {
+        let listen = ["--spawn", "--listen", "127.0.0.1:0"];
+        let together = train(&[&["--workers", &workers.to_string()], &listen[..]].concat());
+        assert_eq!(together.stdout, alone.stdout);
+        let share = together.stderr.matches("shares memory with the coordinator").count();
+        assert_eq!(share, workers, "{}", together.stderr);
+    }
 }

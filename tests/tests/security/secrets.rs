@@ -66,7 +66,7 @@ fn neither_command_lines_nor_logs_show_the_token_of_spawned_workers() {
 }
 
 #[test]
-fn spawned_workers_speak_tls_with_the_coordinator_s_own_certificate() {
+fn spawned_workers_join_a_coordinator_that_speaks_tls_and_show_no_token() {
     let site = Site::new();
     assert_never_shown(&site, &[site.coordinator_tls(), site.token()], false);
 }

@@ -84,7 +84,7 @@ fn read(reader: &mut Reader, token: Option<&OsStr>, exit_when_stdin_closes: bool
     let expected = format!("1 to {MAX_NAME_CHARACTERS} characters, no control characters, no blanks at the ends");
     let name = reader.read_optional("name", &expected, worker_name);
     let give_up_after = reader.duration("give-up-after", Duration::ZERO);
-    let access = access::read(reader, token);
+    let access = access::read(reader, &connect, token);
     let threads = reader.threads("threads");
     let max_memory = reader.size("max-memory", LEAST_MEMORY);
     let verbosity = Verbosity::read(reader);

@@ -152,6 +152,10 @@ async fn connect_to(address: &Address) -> io::Result<TcpStream> {
 
 async fn connect_here(name: local::Name) -> io::Result<UnixStream> {
     let stream = UnixStream::connect(name.to_path()).await?;
+    // Such names are no secret, and free when their coordinator has ended. Nobody else shall be shown the token.
+    if !local::is_own(stream.peer_cred()?.uid()) {
+        return Err(io::Error::other("another user's process listens there"));
+    }
     local::make_room(&stream)?;
     Ok(stream)
 }

@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use super::{encoded, sent, sum};
 use crate::MAX_MESSAGE_BYTES;
 use crate::grpc::{CONTENT_TYPE, FramingError, StreamError, TRAIN, client, server};
-use crate::local::Sharing;
+use crate::local::{SharedTensorError, Sharing};
 use crate::wire::{self, coordinator_message as to_worker};
 
 /// A body of given frames.
@@ -271,4 +271,125 @@ fn a_client_that_cancels_its_call_just_ends_it() {
     let mut incoming = server::accept(request, Sharing::default()).unwrap();
     assert_eq!(now(incoming.message()).unwrap(), Some(sum(vec![1])));
     assert_eq!(now(incoming.message()).unwrap(), None);
+}
+
+/// A run whose tensors have a little over 64 KiB.
+fn run() -> crate::Run {
+    let message = wire::Run {
+        layer_sizes: vec![8192, 1],
+        precision: wire::Precision::F64.into(),
+        columns: 8,
+        block_columns: 8,
+        element_type: wire::ElementType::U8.into(),
+        scale: 1.0,
+        iterations: 1,
+        data_digest: vec![0; 32].into(),
+        worker_timeout_ms: 1,
+        learning_rate: 1.0,
+    };
+    message.try_into().unwrap()
+}
+
+fn parameters(data: Vec<u8>) -> wire::CoordinatorMessage {
+    let (iteration, offset, data) = (0, 0, data.into());
+    wire::CoordinatorMessage {
+        checksum: None,
+        message: Some(to_worker::Message::Parameters(wire::ParametersChunk {
+            iteration,
+            offset,
+            data,
+        })),
+        shared: None,
+    }
+}
+
+/// What goes over the stream of some messages from a worker, and what the coordinator reads of it.
+fn worker_says(
+    messages: Vec<wire::WorkerMessage>,
+    from: &Sharing,
+    to: &Sharing,
+) -> (usize, Result<Vec<wire::WorkerMessage>, StreamError>) {
+    let (data, _) = read(client::request(Messages(messages.into_iter()), from.clone()).into_body());
+    let mut request = client::request(Messages(Vec::new().into_iter()), Sharing::default());
+    let len = data.len();
+    *request.body_mut() = body(vec![Ok(Frame::data(data.into()))]);
+    let mut incoming = server::accept(request, to.clone()).unwrap();
+    let mut read = Vec::new();
+    loop {
+        match now(incoming.message()) {
+            Ok(Some(message)) => read.push(message),
+            Ok(None) => return (len, Ok(read)),
+            Err(error) => return (len, Err(error)),
+        }
+    }
+}
+
+/// The bytes on the stream of a message to a worker.
+fn bytes_to_worker(message: wire::CoordinatorMessage, sharing: &Sharing) -> usize {
+    let (data, _) = read(server::response(Messages(vec![message].into_iter()), sharing.clone()).into_body());
+    data.len()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn large_tensors_go_through_shared_memory_once_the_worker_has_shown_that_it_can() {
+    let (coordinator, worker) = (Sharing::default(), Sharing::default());
+    let announced = coordinator.offer(&run(), 1).unwrap();
+    let large = vec![7; 40_000];
+    assert!(
+        bytes_to_worker(parameters(large.clone()), &coordinator) > 40_000,
+        "not yet"
+    );
+    assert!(
+        worker_says(vec![sum(large.clone())], &worker, &coordinator).0 > 40_000,
+        "not yet"
+    );
+    worker.accept(&announced).unwrap();
+    assert!(
+        bytes_to_worker(parameters(large.clone()), &coordinator) > 40_000,
+        "not yet"
+    );
+
+    let said = vec![sum(large.clone()), sum(vec![1; 9]), sum(large.clone())];
+    let (len, read) = worker_says(said.clone(), &worker, &coordinator);
+    assert!(len < 200, "{len} bytes");
+    assert!(read.unwrap() == said);
+
+    let len = bytes_to_worker(parameters(large.clone()), &coordinator);
+    assert!(len < 100, "{len} bytes");
+    assert!(
+        bytes_to_worker(parameters(vec![7; 9000]), &coordinator) > 9000,
+        "a small one"
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_in_shared_memory_ends_the_stream() {
+    let (coordinator, worker) = (Sharing::default(), Sharing::default());
+    let place = wire::SharedTensor { position: 0, bytes: 8 };
+    let with_place = |mut message: wire::WorkerMessage| {
+        message.shared = Some(place);
+        message
+    };
+    let end = |message: wire::WorkerMessage, sharing: &Sharing| match worker_says(vec![message], &worker, sharing).1 {
+        Err(StreamError::Shared(error)) => error,
+        other => panic!("found {other:?}, expected an error"),
+    };
+    let empty = || with_place(sum(Vec::new()));
+    assert_eq!(end(empty(), &coordinator), SharedTensorError::NotShared);
+    coordinator.offer(&run(), 1).unwrap();
+    assert_eq!(
+        end(with_place(sum(vec![1; 9])), &coordinator),
+        SharedTensorError::Twice(9)
+    );
+    let none = with_place(wire::WorkerMessage::default());
+    assert_eq!(end(none, &coordinator), SharedTensorError::NoTensor);
+    let mut beyond = empty();
+    beyond.shared = Some(wire::SharedTensor { position: 1, bytes: 8 });
+    assert_eq!(
+        end(beyond, &coordinator),
+        SharedTensorError::Place { position: 1, bytes: 8 }
+    );
+    assert!(worker_says(vec![empty()], &worker, &coordinator).1.is_ok());
 }

@@ -59,3 +59,14 @@ fn incomplete_tls_is_refused_with_all_other_mistakes() {
         })
     );
 }
+
+#[test]
+fn tls_is_not_spoken_over_a_socket_on_this_machine() {
+    let name = "unix-abstract:lockstep-00000000000000000000000000000007";
+    assert_eq!(work(&["--connect", name]).connect.to_string(), name);
+    assert_eq!(
+        mistakes(&["--connect", name, "--tls-ca", "ca.pem"]),
+        "error: --tls-ca: found a socket on this machine, expected a host and a port\n\
+         hint: nothing leaves the machine by that socket, and the system vouches for both ends\n"
+    );
+}
