@@ -1,6 +1,7 @@
 """One run of our coordinator, and what can be seen of it from outside."""
 
 import dataclasses
+import pathlib
 import re
 import statistics
 import subprocess
@@ -12,6 +13,7 @@ from measure.commands import fail
 from measure.machine import CORES
 from measure.watch import loopback_bytes, watch_memory
 
+LISTENING = re.compile(r"listening on (\S+)")
 EACH = re.compile(r"([0-9.]+) ms per iteration")
 DONE = re.compile(r"iteration ([0-9]+) of ([0-9]+) done")
 COST = re.compile(r"Cost after iteration [0-9]+: (\S+)")
@@ -40,29 +42,27 @@ def threads_each(workers):
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What a run, or several of one kind, took; None where there are no workers, or where the system does not tell.
+    """What a run, or several of one kind, took; None where there are no workers.
 
     `milliseconds` per iteration; `start_up` in seconds, from the start of the program to the first iteration; peaks of
-    resident memory; all `loopback_bytes`, to and fro, headers included; the first and the last cost.
+    resident memory; the first and the last cost.
     """
 
     milliseconds: float
     start_up: float
     coordinator_kilobytes: typing.Optional[int]
     worker_kilobytes: typing.Optional[int]
-    loopback_bytes: typing.Optional[int]
     costs: list
 
 
 def at_median(runs):
-    """Median times; the highest memory; the least traffic, since other programs can only add to it."""
+    """Median times; the highest memory."""
     def of(name, choose):
         values = [getattr(run, name) for run in runs if getattr(run, name) is not None]
         return choose(values) if values else None
 
     return Measured(of("milliseconds", statistics.median), of("start_up", statistics.median),
-                    of("coordinator_kilobytes", max), of("worker_kilobytes", max), of("loopback_bytes", min),
-                    runs[-1].costs)
+                    of("coordinator_kilobytes", max), of("worker_kilobytes", max), runs[-1].costs)
 
 
 def accepts(coordinator, precision):
@@ -75,11 +75,35 @@ def accepts(coordinator, precision):
     return ended.returncode == 0
 
 
-def iteration_bytes(run, iterations, short_run):
-    """On the loopback device: of a run, less those of the same run with one iteration, which has the same columns."""
-    if run.loopback_bytes is None or short_run.loopback_bytes is None:
-        return None
-    return (run.loopback_bytes - short_run.loopback_bytes) / (iterations - 1)
+def iteration_bytes(coordinator, file, work, fleet, iterations=10):
+    """What an iteration sends over TCP, to and fro, headers included: all bytes on the loopback device of a run with workers
+    that are started by hand, less those of the same run with one iteration, which has the same columns."""
+    several, one = (bytes_by_hand(coordinator, file, work, fleet, count) for count in (iterations + 1, 1))
+    return None if several is None or one is None else (several - one) / iterations
+
+
+def bytes_by_hand(coordinator, file, work, fleet, iterations):
+    """All bytes on the loopback device, by whomever, while such a run is made."""
+    command = [coordinator, "--train", file, "--hidden", work.hidden, "--init", work.init, "--precision", fleet.precision,
+               "--iterations", str(iterations), "--workers", str(fleet.workers), "--listen", "127.0.0.1:0",
+               "--even-shards"]
+    before = loopback_bytes()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    workers, log = [], []
+    try:
+        for line in process.stderr:
+            log.append(line)
+            address = LISTENING.search(line)
+            if address:
+                worker = [pathlib.Path(coordinator).with_name("worker"), "--connect", address[1], "--threads",
+                          str(fleet.threads), "-q"]
+                workers += [subprocess.Popen(worker) for _ in range(fleet.workers)]
+        if process.wait() != 0 or any(worker.wait() != 0 for worker in workers):
+            fail(command, process.returncode, "".join(log))
+    finally:
+        for started in [process, *workers]:
+            started.kill()
+    return None if before is None else loopback_bytes() - before
 
 
 def run(coordinator, file, work, fleet, iterations, options=()):
@@ -89,7 +113,7 @@ def run(coordinator, file, work, fleet, iterations, options=()):
                *options]
     if fleet.workers:
         command += ["--spawn", "--listen", "127.0.0.1:0"]
-    before, started = loopback_bytes(), time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         peaks = {}
@@ -106,8 +130,7 @@ def run(coordinator, file, work, fleet, iterations, options=()):
         fail(command, process.returncode, printed + log)
     milliseconds = float(each[1])
     return Measured(milliseconds, ended - started - iterations * milliseconds / 1e3, peaks.get("coordinator"),
-                    peaks.get("worker"), None if before is None else loopback_bytes() - before,
-                    [float(costs[0]), float(costs[-1])])
+                    peaks.get("worker"), [float(costs[0]), float(costs[-1])])
 
 
 def follow(stderr):

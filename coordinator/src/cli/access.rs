@@ -23,8 +23,8 @@ pub(super) const ACCESS: Group = Group {
             "CA of which every worker needs a certificate",
         )
         .details(
-            "A PEM file. With it both sides show certificates (mutual TLS). Spawned workers trust it too, so --spawn \
-             needs it if there is TLS.",
+            "A PEM file. With it both sides show certificates (mutual TLS). --spawn needs it if there is TLS: spawned \
+             workers that cannot come through a socket on this machine trust it too.",
         ),
         TOKEN_FILE,
         Setting::new(

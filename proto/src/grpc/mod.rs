@@ -6,7 +6,8 @@
 //!
 //! What is on the wire is ordinary gRPC, so any library can be at the other end. Ordinary libraries, tonic's codec among
 //! them, copy every message once on each side, however. Here a tensor's bytes are handed to the transport as they lie
-//! in memory, and a received tensor is a view of the frames that the transport has read.
+//! in memory, and a received tensor is a view of the frames that the transport has read. Where both ends are on one machine,
+//! tensors may go [beside the stream](crate::local).
 //!
 //! [`client`] and [`server`] are the two ends of the one method that there is.
 

@@ -4,7 +4,8 @@ use tests::cluster::Cluster;
 use tests::faults::Subject;
 use tests::faults::subject::Shape;
 use tests::observed::Observed;
-use tests::processes::{Finished, Process, Program, StderrMark};
+use tests::processes::{Finished, Process, StderrMark};
+use tests::programs::Program;
 
 /// How many iterations a run must make after a loss.
 const AFTERWARDS: u64 = 20;
