@@ -6,7 +6,7 @@
 //! ```
 
 mod apply;
-mod kept;
+mod current;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -15,17 +15,18 @@ use std::thread;
 
 use bytes::Bytes;
 use proto::SumChunk;
+use proto::kept::Kept;
 use proto::tensor::Pool;
 use shared::dataset::DatasetError;
 use shared::ids::{Iteration, WorkerId};
 use shared::shard::GradientOf;
 use shared::threads::lead_pool;
 use shared::update::UpdateRule;
-use shared::{AnyParameters, Dataset, GradientSum, LeafRange, Parameters, Real, Shard, Tree};
+use shared::{AnyParameters, Dataset, GradientSum, LayerSizes, LeafRange, Parameters, Real, Shard, Tree};
 use tokio::sync::mpsc as async_mpsc;
 
 use crate::engine::{NodeAnswers, WrongSums};
-use kept::Kept;
+use current::Current;
 
 /// What the compute thread is to do.
 #[derive(Debug)]
@@ -138,7 +139,7 @@ impl Compute {
                     break;
                 }
             }
-            AnyParameters::from(trainer.descent.parameters)
+            AnyParameters::from(trainer.into_parameters())
         };
         let thread = lead_pool("compute", threads, work)?;
         Ok(Self { orders, thread })
@@ -183,17 +184,17 @@ impl Compute {
 /// The work of the compute thread, one order at a time: it keeps the sums that arrive, joins them and updates.
 #[derive(Debug)]
 pub struct Trainer<C, G> {
-    descent: Descent<C, G>,
+    sizes: LayerSizes,
+    tree: Tree,
+    scale: f64,
+    source: SumSource<C, G>,
     rule: UpdateRule<C>,
+    current: Current<C>,
     /// The sums of this iteration by node and worker, as far as they have arrived.
     kept: BTreeMap<(LeafRange, WorkerId), Kept<G>>,
     /// Memory of the last iteration's sums, to be used again.
     spare: Vec<Vec<G>>,
-    /// The parameters as they were sent to the workers; empty if there are none.
-    sent: Bytes,
-    /// Those of the iteration before.
-    before: Bytes,
-    /// Memory of what was sent.
+    /// Memory of parameters that were sent.
     pool: Pool<C>,
     /// Memory of gradients that were sent.
     gradients: Pool<G>,
@@ -207,18 +208,30 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
             tree,
             scale,
             learning_rate,
-            ..
-        } = &descent;
+            source,
+            encoded,
+        } = descent;
+        let sizes = parameters.sizes().clone();
         Self {
-            rule: UpdateRule::new(parameters.sizes(), *scale, tree.items(), *learning_rate),
+            rule: UpdateRule::new(&sizes, scale, tree.items(), learning_rate),
+            current: match source {
+                SumSource::Here(_) => Current::Own(parameters),
+                SumSource::Workers(_) => Current::sent(encoded),
+            },
+            sizes,
+            tree,
+            scale,
+            source,
             kept: BTreeMap::new(),
             spare: Vec::new(),
-            sent: descent.encoded.clone(),
-            before: Bytes::new(),
             pool: Pool::default(),
             gradients: Pool::default(),
-            descent,
         }
+    }
+
+    /// W and b after the last update.
+    pub fn into_parameters(self) -> Parameters<C> {
+        self.current.parameters(&self.sizes)
     }
 
     /// As [`Compute::keep`].
@@ -227,7 +240,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
             .kept
             .entry((sum.node, worker))
             .or_insert_with(|| Kept::of(self.spare.pop().unwrap_or_default()));
-        kept.take(&sum.chunk, GradientSum::<G>::len_for(self.descent.parameters.sizes()));
+        kept.take(&sum.chunk, GradientSum::<G>::len_for(&self.sizes));
     }
 
     /// As [`Compute::update`], in parallel on rayon's current threads.
@@ -245,7 +258,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         let mut applied = self.apply(&sums);
         if !(applied.finite && applied.cost.is_finite()) {
             // Either the descent diverges, or somebody's numbers are wrong. Only what is computed here can tell.
-            self.restore();
+            self.current.restore();
             self.replace_if_wrong(&mut sums, &answers, &mut wrong)?;
             applied = self.apply(&sums);
         }
@@ -255,18 +268,17 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         Ok(Updated {
             iteration,
             cost: applied.cost.to_f64(),
-            parameters: self.sent.clone(),
+            parameters: self.current.encoded(),
             gradient: applied.gradient,
             wrong,
         })
     }
 
     fn compute_here(&mut self, iteration: Iteration) -> Updated {
-        let root = self.descent.tree.root();
-        let SumSource::Here(batch) = &mut self.descent.source else {
+        let root = self.tree.root();
+        let (SumSource::Here(batch), Current::Own(parameters)) = (&mut self.source, &self.current) else {
             unreachable!("the engine asks for this only in runs without workers");
         };
-        let parameters = &self.descent.parameters;
         let memory = self.spare.pop().unwrap_or_default();
         let mut sums = [GradientSum::in_memory(parameters.sizes().clone(), memory)];
         batch.node_sums_into(parameters, &[root], &mut sums);
@@ -287,10 +299,9 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
 
     /// The parameters after the last update, encoded.
     pub fn snapshot(&self) -> Bytes {
-        if self.sent.is_empty() {
-            self.pool.encode(self.descent.parameters.values().to_vec())
-        } else {
-            self.sent.clone()
+        match &self.current {
+            Current::Own(parameters) => self.pool.encode(parameters.values().to_vec()),
+            Current::Sent { .. } => self.current.encoded(),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod convert;
 mod error;
 pub mod grpc;
+pub mod kept;
 pub mod local;
 mod message;
 pub mod tensor;

@@ -78,20 +78,39 @@ impl<C: Real> UpdateRule<C> {
         descend(others, other_sums, C::ONE, self.m, self.learning_rate) && finite
     }
 
-    /// [`UpdateRule::apply`] to all parameters, on rayon's current threads.
+    /// [`UpdateRule::apply`] from the values `before` to those `after`, which are others in memory.
     ///
     /// # Panics
     ///
     /// If there are not as many sums as values.
-    pub fn apply_in_parallel<G: Real>(&self, values: &mut [C], sums: &[G]) -> bool {
-        assert_eq!(values.len(), sums.len(), "there is a sum for every value");
-        let tasks = values.par_chunks_mut(TASK_NUMBERS).zip(sums.par_chunks(TASK_NUMBERS));
-        tasks
-            .enumerate()
-            .map(|(task, (values, sums))| self.apply(values, task * TASK_NUMBERS, sums))
-            .filter(|finite| !finite)
-            .count()
-            == 0
+    pub fn apply_from<G: Real>(&self, before: &[C], after: &mut [C], first: usize, sums: &[G]) -> bool {
+        let scaled = after.len().min(self.scaled.end.saturating_sub(first));
+        let (before, after, sums) = (
+            before.split_at(scaled),
+            after.split_at_mut(scaled),
+            sums.split_at(scaled),
+        );
+        let finite = descend_from(before.0, after.0, sums.0, self.scale, self.m, self.learning_rate);
+        descend_from(before.1, after.1, sums.1, C::ONE, self.m, self.learning_rate) && finite
+    }
+
+    /// [`UpdateRule::apply`] to all parameters, on rayon's current threads. `sums` gives those of a task's range: of
+    /// [`TASK_NUMBERS`] numbers, or up to the end, from a multiple of it on.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many sums as values.
+    pub fn apply_in_parallel<'a, G: Real>(
+        &self,
+        values: &mut [C],
+        sums: impl Fn(Range<usize>) -> &'a [G] + Sync,
+    ) -> bool {
+        let task = |(task, values): (usize, &mut [C])| {
+            let first = task * TASK_NUMBERS;
+            self.apply(values, first, sums(first..first + values.len()))
+        };
+        let tasks = values.par_chunks_mut(TASK_NUMBERS).enumerate();
+        tasks.map(task).filter(|finite| !finite).count() == 0
     }
 }
 
@@ -109,6 +128,46 @@ fn descend<C: Real, G: Real>(values: &mut [C], sums: &[G], scale: C, m: C, learn
         m,
         learning_rate,
     })
+}
+
+/// As [`descend`], from `before` to `after`.
+fn descend_from<C: Real, G: Real>(before: &[C], after: &mut [C], sums: &[G], scale: C, m: C, learning_rate: C) -> bool {
+    assert_eq!(
+        (before.len(), after.len()),
+        (sums.len(), sums.len()),
+        "there is a sum for every value"
+    );
+    InstructionSet::chosen().run(DescendFrom {
+        before,
+        after,
+        sums,
+        scale,
+        m,
+        learning_rate,
+    })
+}
+
+struct DescendFrom<'a, C, G> {
+    before: &'a [C],
+    after: &'a mut [C],
+    sums: &'a [G],
+    scale: C,
+    m: C,
+    learning_rate: C,
+}
+
+impl<C: Real, G: Real> WithSimd for DescendFrom<'_, C, G> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) -> bool {
+        let mut finite = true;
+        for ((after, &before), sum) in self.after.iter_mut().zip(self.before).zip(self.sums) {
+            *after = step(before, mean(sum.to_real(), self.scale, self.m), self.learning_rate);
+            finite &= after.is_finite();
+        }
+        finite
+    }
 }
 
 struct Descend<'a, C, G> {
@@ -161,10 +220,14 @@ mod tests {
         let mut fast = values.clone();
         assert!(descend(&mut fast, &sums, 1.0 / 255.0, 209.0, 0.0075));
         assert_eq!(fast, plain);
+        let mut elsewhere = vec![f64::NAN; 100];
+        assert!(descend_from(&values, &mut elsewhere, &sums, 1.0 / 255.0, 209.0, 0.0075));
+        assert_eq!(elsewhere, plain);
         for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             let mut sums = sums.clone();
             sums[77] = wrong;
             assert!(!descend(&mut values.clone(), &sums, 1.0, 209.0, 0.0075));
+            assert!(!descend_from(&values, &mut elsewhere, &sums, 1.0, 209.0, 0.0075));
         }
     }
 }

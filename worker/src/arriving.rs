@@ -1,5 +1,6 @@
 //! Parameters and gradients as they arrive, in memory that is used again.
 
+use proto::kept::Kept;
 use proto::tensor::decode_to;
 use proto::{Run, TensorChunk};
 use shared::{AnyParameters, Real};
@@ -10,7 +11,9 @@ use crate::compute::{Order, Spare};
 #[derive(Debug, Default)]
 pub struct Arriving {
     parameters: Memory<AnyParameters>,
-    gradient: Memory<Vec<f32>>,
+    gradient: Option<Kept<f32>>,
+    /// Memory for the next one.
+    spare_gradient: Vec<f32>,
 }
 
 /// What arrives, and memory for what arrives next.
@@ -46,10 +49,11 @@ impl Arriving {
         }
     }
 
-    /// Writes a chunk of a gradient to its place. The session has checked that it has one.
+    /// Keeps a chunk of a gradient. The session has checked that it continues one.
     pub fn store_gradient(&mut self, chunk: &TensorChunk, run: &Run) {
-        let make = || vec![0.0; run.sizes.parameters()];
-        write(chunk, self.gradient.get_or_make(make));
+        let spare = &mut self.spare_gradient;
+        let gradient = self.gradient.get_or_insert_with(|| Kept::of(std::mem::take(spare)));
+        gradient.take(chunk, run.sizes.parameters());
     }
 
     /// The order to compute at the parameters that have arrived, if there are any.
@@ -59,21 +63,21 @@ impl Arriving {
 
     /// The order to make an update by the gradient that has arrived, if there is one.
     pub fn gradient(&mut self) -> Option<Order> {
-        self.gradient.arriving.take().map(Order::Gradient)
+        self.gradient.take().map(Order::Gradient)
     }
 
     /// Takes memory that is not needed any more, for what arrives next.
     pub fn reuse(&mut self, spare: Spare) {
         match spare {
             Spare::Parameters(parameters) => self.parameters.spare = Some(parameters),
-            Spare::Gradient(gradient) => self.gradient.spare = Some(gradient),
+            Spare::Gradient(memory) => self.spare_gradient = memory,
         }
     }
 
     /// Forgets what has not arrived whole.
     pub fn interrupt(&mut self) {
         self.parameters.arriving = None;
-        self.gradient.arriving = None;
+        self.gradient = None;
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 
 use bytes::Bytes;
 use proto::Run;
+use proto::kept::Kept;
 use proto::tensor::Pool;
 use shared::element::Element;
 use shared::ids::Iteration;
@@ -43,7 +44,7 @@ pub enum Order {
     /// Compute at these parameters from now on.
     Parameters(AnyParameters),
     /// Compute from now on at the parameters that an update by these sums over the whole batch makes.
-    Gradient(Vec<f32>),
+    Gradient(Kept<f32>),
     /// Compute the sums of these nodes.
     Compute(Iteration, Vec<LeafRange>),
 }
@@ -129,7 +130,7 @@ impl Workbench {
             }
             (Order::Gradient(gradient), Some(held)) => {
                 held.update(&gradient);
-                Some(Outcome::Spare(Spare::Gradient(gradient)))
+                Some(Outcome::Spare(Spare::Gradient(gradient.into_memory())))
             }
             (Order::Compute(iteration, nodes), Some(held)) => Some(held.sums(iteration, nodes)),
             // The session asks for nothing before it has joined a run.
@@ -200,9 +201,12 @@ impl Held {
     }
 
     /// Updates the parameters. Only in a mixed run are there gradients; the session has checked that.
-    fn update(&mut self, gradient: &[f32]) {
+    fn update(&mut self, gradient: &Kept<f32>) {
         match self {
-            Self::Mixed(held) => held.rule.apply_in_parallel(held.parameters.values_mut(), gradient),
+            Self::Mixed(held) => {
+                let sums = |range| gradient.task(range);
+                held.rule.apply_in_parallel(held.parameters.values_mut(), sums)
+            }
             Self::F64(_) | Self::F32(_) => unreachable!("no gradient is broadcast in such a run"),
         };
     }

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use proto::kept::Kept;
 use proto::tensor::Pool;
 use rayon::prelude::*;
 use shared::shard::GradientOf;
 use shared::update::TASK_NUMBERS;
 use shared::{LeafRange, Real, Tree};
 
-use super::kept::Kept;
-use super::{SumSource, Trainer};
+use super::Trainer;
+use super::current::{Current, numbers};
 
 /// What an update gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,63 +27,80 @@ pub(super) struct Applied<C> {
 
 impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     /// Joins the nodes' sums along the tree and updates by them, in parallel over ranges of parameters. If there are
-    /// workers, the parameters are encoded for them on the way, and in a mixed run the sums as well.
+    /// workers, the new parameters are written to where they are sent from, and in a mixed run the sums as well.
     pub(super) fn apply(&mut self, sums: &BTreeMap<LeafRange, Kept<G>>) -> Applied<C> {
-        let loss = self.descent.parameters.sizes().parameters();
-        let has_workers = matches!(self.descent.source, SumSource::Workers(_));
-        let sends_gradient = has_workers && C::REAL_TYPE != G::REAL_TYPE;
-        let mut sent = room(&self.pool, if has_workers { loss } else { 0 });
-        let mut gradient = room(&self.gradients, if sends_gradient { loss } else { 0 });
-
-        let tasks = loss.div_ceil(TASK_NUMBERS);
-        let (tree, rule) = (&self.descent.tree, &self.rule);
-        let finite = self
-            .descent
-            .parameters
-            .values_mut()
-            .par_chunks_mut(TASK_NUMBERS)
-            .zip(pieces(&mut sent, tasks))
-            .zip(pieces(&mut gradient, tasks))
-            .enumerate()
-            .map_init(Vec::new, |levels, (task, ((values, sent), gradient))| {
-                let first = task * TASK_NUMBERS;
-                let joined = join(tree, tree.root(), sums, first..first + values.len(), levels);
-                let finite = rule.apply(values, first, &joined);
-                if !sent.is_empty() {
-                    sent.copy_from_slice(values);
+        let Self {
+            tree,
+            rule,
+            current,
+            pool,
+            gradients,
+            ..
+        } = self;
+        let loss = self.sizes.parameters();
+        let joined = |range, levels: &mut _| join(tree, tree.root(), sums, range, levels);
+        let mut gradient = Vec::new();
+        let not_finite = match current {
+            Current::Own(parameters) => {
+                let task = |levels: &mut Vec<Vec<G>>, (task, values): (usize, &mut [C])| {
+                    let first = task * TASK_NUMBERS;
+                    let sums = joined(first..first + values.len(), levels);
+                    let finite = rule.apply(values, first, &sums);
+                    give_back(sums, levels);
+                    finite
+                };
+                let tasks = parameters.values_mut().par_chunks_mut(TASK_NUMBERS).enumerate();
+                tasks.map_init(Vec::new, task).filter(|finite| !finite).count()
+            }
+            Current::Sent { now, before } => {
+                let old = numbers::<C>(now);
+                let mut new = room(pool, loss);
+                if C::REAL_TYPE != G::REAL_TYPE {
+                    gradient = room(gradients, loss);
                 }
-                if !gradient.is_empty() {
-                    gradient.copy_from_slice(&joined);
-                }
-                if let Cow::Owned(joined) = joined {
-                    levels.push(joined);
-                }
-                finite
-            })
-            .filter(|finite| !finite)
-            .count()
-            == 0;
-        if has_workers {
-            self.before = std::mem::replace(&mut self.sent, self.pool.encode(sent));
-        }
+                let pieces = pieces(&mut gradient, loss.div_ceil(TASK_NUMBERS));
+                let task = |levels: &mut Vec<Vec<G>>, (task, (new, gradient)): (usize, (&mut [C], &mut [G]))| {
+                    let first = task * TASK_NUMBERS;
+                    let range = first..first + new.len();
+                    let sums = joined(range.clone(), levels);
+                    let finite = rule.apply_from(&old[range], new, first, &sums);
+                    if !gradient.is_empty() {
+                        gradient.copy_from_slice(&sums);
+                    }
+                    give_back(sums, levels);
+                    finite
+                };
+                let tasks = new.par_chunks_mut(TASK_NUMBERS).zip(pieces).enumerate();
+                let not_finite = tasks.map_init(Vec::new, task).filter(|finite| !finite).count();
+                drop(old);
+                *before = std::mem::replace(now, pool.encode(new));
+                not_finite
+            }
+        };
         // The loss comes last, in the last task.
         let last = loss / TASK_NUMBERS * TASK_NUMBERS..loss + 1;
-        let loss = join(tree, tree.root(), sums, last, &mut Vec::new()).last().copied();
-        let loss = loss.expect("there is a loss in every sum");
+        let loss = joined(last, &mut Vec::new()).last().copied();
         Applied {
-            cost: rule.cost(loss),
-            finite,
-            gradient: match sends_gradient {
-                true => self.gradients.encode(gradient),
-                false => Bytes::new(),
+            cost: rule.cost(loss.expect("there is a loss in every sum")),
+            finite: not_finite == 0,
+            gradient: match gradient.is_empty() {
+                true => Bytes::new(),
+                false => gradients.encode(gradient),
             },
         }
     }
 }
 
-/// Room for so many numbers to be sent; nothing is taken of `pool` for none.
+/// Keeps the memory of a join for the next one.
+fn give_back<G: Clone>(sums: Cow<'_, [G]>, levels: &mut Vec<Vec<G>>) {
+    if let Cow::Owned(sums) = sums {
+        levels.push(sums);
+    }
+}
+
+/// Room for so many numbers to be sent.
 fn room<T: Real>(pool: &Pool<T>, numbers: usize) -> Vec<T> {
-    let mut room = if numbers == 0 { Vec::new() } else { pool.take() };
+    let mut room = pool.take();
     room.resize(numbers, T::ZERO);
     room
 }

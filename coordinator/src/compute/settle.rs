@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use proto::tensor::decode;
+use proto::kept::Kept;
 use shared::dataset::DatasetError;
 use shared::ids::WorkerId;
 use shared::shard::GradientOf;
 use shared::{GradientSum, LeafRange, Real, Shard};
 
-use super::kept::Kept;
 use super::{SumSource, Trainer};
 use crate::engine::{NodeAnswers, Noticed, WrongSums};
 
@@ -23,7 +22,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         answers: &[NodeAnswers],
         wrong: &mut Vec<WrongSums>,
     ) -> Result<BTreeMap<LeafRange, Kept<G>>, DatasetError> {
-        let len = GradientSum::<G>::len_for(self.descent.parameters.sizes());
+        let len = GradientSum::<G>::len_for(&self.sizes);
         let mut sums = BTreeMap::new();
         for NodeAnswers { node, workers } in answers {
             let kept = |worker: &WorkerId| self.kept.remove(&(*node, *worker)).map(|numbers| (*worker, numbers));
@@ -60,7 +59,7 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         answers: &[NodeAnswers],
         wrong: &mut Vec<WrongSums>,
     ) -> Result<(), DatasetError> {
-        let len = GradientSum::<G>::len_for(self.descent.parameters.sizes());
+        let len = GradientSum::<G>::len_for(&self.sizes);
         for NodeAnswers { node, workers } in answers {
             let Some(numbers) = sums.get_mut(node) else {
                 continue;
@@ -81,34 +80,18 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
         Ok(())
     }
 
-    /// Takes the last update back, from the parameters as they were sent.
-    pub(super) fn restore(&mut self) {
-        let values = self.descent.parameters.values_mut();
-        for (value, before) in values.iter_mut().zip(decode::<C>(&self.before)) {
-            *value = before;
-        }
-        self.sent = self.before.clone();
-    }
-
     /// The sums of one node, from the columns of the data set.
     fn compute(&self, node: LeafRange) -> Result<Kept<G>, DatasetError> {
-        let SumSource::Workers(dataset) = &self.descent.source else {
+        let SumSource::Workers(dataset) = &self.source else {
             unreachable!("without workers there are no answers to compare");
         };
-        let columns = self.descent.tree.items_of(node);
+        let columns = self.tree.items_of(node);
         let x = dataset.columns(columns.clone())?;
         let labels = &dataset.labels().unwrap_or_default()[columns];
-        let parameters = &self.descent.parameters;
-        let mut shard = Shard::<C, G>::new(
-            &self.descent.tree,
-            node,
-            parameters.sizes(),
-            &x,
-            labels,
-            self.descent.scale,
-        )
-        .expect("the data set was checked when it was opened");
-        let sums = shard.node_sums(parameters, &[node]);
+        let parameters = self.current.parameters(&self.sizes);
+        let mut shard = Shard::<C, G>::new(&self.tree, node, &self.sizes, &x, labels, self.scale)
+            .expect("the data set was checked when it was opened");
+        let sums = shard.node_sums(&parameters, &[node]);
         Ok(Kept::of(sums.into_iter().flat_map(GradientSum::into_values).collect()))
     }
 }

@@ -1,21 +1,22 @@
-//! The sums of a node as they arrive: seen where they lie if that is possible, and else copied.
+//! A tensor as it arrives, to be read once: seen where it lies if that is possible, and else copied.
 
 use std::ops::Range;
 
 use bytes::Bytes;
-use proto::TensorChunk;
-use proto::tensor::{decode_to, view};
 use shared::Real;
 use shared::update::TASK_NUMBERS;
+
+use crate::TensorChunk;
+use crate::tensor::{decode_to, view};
 
 /// Chunks from this size on are seen where they lie. A chunk keeps all of the frame that it came in, which is 1 MiB at most;
 /// so what is kept is at most eight times as large as what counts.
 const VIEWED_FROM_BYTES: usize = 128 * 1024;
 
-/// The sums of one node, as far as they have arrived. They are read by the ranges of tasks: [`TASK_NUMBERS`] numbers, or up
-/// to the end, from a multiple of it on.
+/// Sums, of a node or of the batch, as far as they have arrived. They are read by the ranges of tasks: [`TASK_NUMBERS`]
+/// numbers, or up to the end, from a multiple of it on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept<G> {
+pub struct Kept<G> {
     /// Where they begin, in ascending order, and numbers that lie as `G` in memory. Each holds whole tasks.
     views: Vec<(usize, Bytes)>,
     /// All other numbers in their places.
@@ -23,8 +24,8 @@ pub(super) struct Kept<G> {
 }
 
 impl<G: Real> Kept<G> {
-    /// Sums that were computed here; or, with memory of any content, those of which nothing has arrived.
-    pub(super) fn of(numbers: Vec<G>) -> Self {
+    /// Sums that are here already; or, with memory of any content, those of which nothing has arrived.
+    pub fn of(numbers: Vec<G>) -> Self {
         Self {
             views: Vec::new(),
             copied: numbers,
@@ -32,7 +33,11 @@ impl<G: Real> Kept<G> {
     }
 
     /// Takes a chunk of the sums, of which there are `len`. They come in order; the first one begins anew.
-    pub(super) fn take(&mut self, chunk: &TensorChunk, len: usize) {
+    ///
+    /// # Panics
+    ///
+    /// If the chunk is not within them, or does not hold whole numbers: [`crate::tensor::check`] finds that before.
+    pub fn take(&mut self, chunk: &TensorChunk, len: usize) {
         let TensorChunk { offset, data } = chunk;
         let first = *offset as usize;
         let numbers = first..first + data.len() / size_of::<G>();
@@ -51,7 +56,11 @@ impl<G: Real> Kept<G> {
     }
 
     /// The numbers of a task.
-    pub(super) fn task(&self, range: Range<usize>) -> &[G] {
+    ///
+    /// # Panics
+    ///
+    /// If they have not all arrived, or `range` is no task's.
+    pub fn task(&self, range: Range<usize>) -> &[G] {
         let place = self.views.partition_point(|(first, _)| *first <= range.start);
         let seen = self.views[..place].last().and_then(|(first, data)| {
             let numbers = view::<G>(data).expect("it was seen before");
@@ -61,21 +70,21 @@ impl<G: Real> Kept<G> {
     }
 
     /// All of them, of which there are `len`, task by task.
-    pub(super) fn tasks(&self, len: usize) -> impl Iterator<Item = &[G]> {
+    pub fn tasks(&self, len: usize) -> impl Iterator<Item = &[G]> {
         let starts = (0..len).step_by(TASK_NUMBERS);
         starts.map(move |start| self.task(start..len.min(start + TASK_NUMBERS)))
     }
 
     /// The memory of numbers that were copied or computed. What was only seen is free again where it lies.
-    pub(super) fn into_memory(self) -> Vec<G> {
+    pub fn into_memory(self) -> Vec<G> {
         self.copied
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::tensor::encode;
     use proptest::prelude::*;
-    use proto::tensor::encode;
 
     use super::*;
 
@@ -117,7 +126,7 @@ mod tests {
         let len = 5 * TASK_NUMBERS + 1;
         let bytes = encode(vec![1.5_f64; len]);
         let mut kept = Kept::<f64>::default();
-        for chunk in proto::tensor::chunks(&bytes, 8) {
+        for chunk in crate::tensor::chunks(&bytes, 8) {
             kept.take(&chunk, len);
         }
         assert_eq!((kept.views.len(), kept.copied.len()), (1, len), "the last one is small");
