@@ -194,6 +194,13 @@ impl SpawnedWorkers {
 
 impl Slot {
     fn start(&self) -> Result<Child, SpawnError> {
+        self.command().spawn().map_err(|error| SpawnError::Refused {
+            program: self.program.clone(),
+            error,
+        })
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command
             .args(["--name", &self.name])
@@ -221,12 +228,8 @@ impl Slot {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| SpawnError::Refused {
-                program: self.program.clone(),
-                error,
-            })
+            .kill_on_drop(true);
+        command
     }
 
     /// Starts the worker again whenever it ends, at once the first time and ever later if it ends again and again, until
@@ -309,5 +312,48 @@ async fn watch_end(mut child: Child, name: String) -> Ended {
         name,
         status: child.wait().await.map_err(|error| error.to_string()),
         last_lines: last_lines.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use security::CertificateFiles;
+
+    use super::*;
+
+    fn arguments(meeting: Meeting) -> Vec<String> {
+        let slot = Slot {
+            program: "worker".into(),
+            name: "spawned-0".to_owned(),
+            threads: NonZeroUsize::MIN,
+            meeting,
+            token: Some(Token::new(b"correct-horse-battery").unwrap()),
+        };
+        let command = slot.command();
+        let arguments = command.as_std().get_args();
+        arguments.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    const OWN: [&str; 5] = ["--name", "spawned-0", "--threads", "1", "--exit-when-stdin-closes"];
+
+    #[test]
+    fn a_worker_is_told_where_to_meet_and_no_secret() {
+        let address = "0.0.0.0:7".parse().unwrap();
+        let at_the_port = arguments(Meeting::Port { address, tls: None });
+        assert_eq!(at_the_port, [&OWN[..], &["--connect", "127.0.0.1:7"]].concat());
+
+        let own = CertificateFiles {
+            certificate: "c.pem".into(),
+            key: "k.pem".into(),
+        };
+        let ca = Some("ca.pem".into());
+        let tls = Some(ServerTls { own, ca });
+        let with_tls = arguments(Meeting::Port { address, tls });
+        let files = ["--tls-ca", "ca.pem", "--tls-cert", "c.pem", "--tls-key", "k.pem"];
+        assert_eq!(with_tls, [&OWN[..], &["--connect", "127.0.0.1:7"], &files].concat());
+
+        let name = local::Name::of(7);
+        let beside = arguments(Meeting::SideDoor(name));
+        assert_eq!(beside, [&OWN[..], &["--connect", &name.to_string()]].concat());
     }
 }

@@ -39,7 +39,7 @@ const FLEET: Group = Group {
         Setting::new("link", Kind::Text("SPEED"), "What connects coordinator and workers")
             .default("loopback")
             .details(
-                "`loopback`: all run on this machine and share its cores. A speed, such as `100Mbit`, `1Gbit` or \
+                "`loopback`: all run on this machine, started by --spawn, and share its cores. A speed, such as `100Mbit`, `1Gbit` or \
                  `2.5Gbit` a second: each worker has a machine of its own that is like this one, and this is the link of \
                  the coordinator's machine, which everything goes through.",
             ),

@@ -7,8 +7,8 @@ use shared::plan::plan;
 use shared::{ElementType, LayerSizes, LeafRange, Precision, Tree};
 
 use super::costs::{
-    LOOPBACK_BYTES_PER_SECOND, LOOPBACK_LATENCY_SECONDS, NETWORK_LATENCY_SECONDS, PAYLOAD_SHARE,
-    UPDATE_BYTES_PER_SECOND,
+    LOOPBACK_LATENCY_SECONDS, NETWORK_LATENCY_SECONDS, PAYLOAD_SHARE, SHARED_MEMORY_BYTES_PER_SECOND,
+    STREAM_BYTES_PER_SECOND, UPDATE_BYTES_PER_SECOND,
 };
 use super::link::LinkSpeed;
 use super::memory::Memory;
@@ -214,17 +214,25 @@ fn exchange(link: LinkSpeed, bytes: u128, workers: usize) -> (f64, Limit) {
     (bytes as f64 / bytes_per_second + latency, limit)
 }
 
-/// The bytes of numbers that pass `link` in a second, and whether it or the coordinator behind it allows no more: that
-/// moves no more through a network than through the memory of its machine.
-pub fn speed_of(link: LinkSpeed) -> (f64, Limit) {
+/// The bytes of sums and parameters that pass `link` in a second, and whether it or the coordinator behind it allows no
+/// more.
+fn speed_of(link: LinkSpeed) -> (f64, Limit) {
     match link {
-        LinkSpeed::Loopback => (LOOPBACK_BYTES_PER_SECOND, Limit::Link),
+        LinkSpeed::Loopback => (SHARED_MEMORY_BYTES_PER_SECOND, Limit::Link),
+        LinkSpeed::Network { .. } => stream_speed(link),
+    }
+}
+
+/// The same of what goes over the stream in any case, as columns do.
+pub fn stream_speed(link: LinkSpeed) -> (f64, Limit) {
+    match link {
+        LinkSpeed::Loopback => (STREAM_BYTES_PER_SECOND, Limit::Link),
         LinkSpeed::Network { bits_per_second } => {
             let carried = bits_per_second / 8.0 * PAYLOAD_SHARE;
-            if carried <= LOOPBACK_BYTES_PER_SECOND {
+            if carried <= STREAM_BYTES_PER_SECOND {
                 (carried, Limit::Link)
             } else {
-                (LOOPBACK_BYTES_PER_SECOND, Limit::Coordinator)
+                (STREAM_BYTES_PER_SECOND, Limit::Coordinator)
             }
         }
     }

@@ -7,6 +7,7 @@ use shared::tree::TILE;
 use shared::{LayerSizes, LeafRange, Precision};
 
 use super::forecast::Facts;
+use super::link::LinkSpeed;
 use super::traffic::{column_bytes, parameter_bytes, sum_bytes};
 
 /// What a program takes whatever the run: itself, the windows of HTTP/2, and messages under way.
@@ -31,6 +32,12 @@ const GRADIENT_SETS: u128 = 3;
 
 /// Sets of sums that a coordinator has at a time: those that are kept, and those that arrive.
 const COORDINATOR_SUMS: u128 = 2;
+
+/// Memory that the coordinator shares with a worker that it started: two rings, for one tensor and for three, each of at most
+/// so many bytes, and a little more than the tensors (`proto/src/local/segment.rs`).
+const SHARED_TENSORS: [u128; 2] = [1, 3];
+const MAX_RING_BYTES: u128 = 32 << 20;
+const RING_MARGIN: u128 = 512 << 10;
 
 /// Copies of its columns that a process without workers has when it begins: as numbers, and laid out.
 const ALONE_COPIES: u128 = 2;
@@ -73,7 +80,8 @@ impl Memory {
     /// - each process: 64 MiB + 45 · blocks
     /// - a worker: 3 · P · number + 2 · nodes · (P + 1) · sum + 4 · columns · (n_0 · element + 1) + pass
     /// - the coordinator: 4 · P · number + 2 · nodes · (P + 1) · sum, nodes of all workers, and what is under way of the
-    ///   columns, at most 8 MiB a worker
+    ///   columns, at most 8 MiB a worker; and for each worker that it starts itself, min((P + 1) · number + 512 KiB, 32 MiB)
+    ///   + min(3 · (P + 1) · number + 512 KiB, 32 MiB), which both share
     /// - both in a mixed run: 3 · P · sum
     /// - one process: P · number + (P + 1) · sum + 2 · m · (n_0 · element + 1) + pass
     /// - pass: columns · 4 · Σ n_l · number + threads · (27 · 512 KiB + (384 · (2 n + 272) + 416 n) · number), l = 1 … L, n
@@ -119,6 +127,17 @@ fn coordinator(facts: &Facts, shards: &[LeafRange]) -> u128 {
         + gradients(facts)
         + COORDINATOR_SUMS * nodes.sum::<u128>() * sums(facts)
         + under_way
+        + shards.len() as u128 * shared(facts)
+}
+
+/// What the coordinator shares with a worker, if they are on one machine.
+fn shared(facts: &Facts) -> u128 {
+    if facts.link != LinkSpeed::Loopback {
+        return 0;
+    }
+    let tensor = (facts.sizes.parameters() as u128 + 1) * parameter_bytes(facts.precision);
+    let ring = |tensors: u128| (tensors * tensor + RING_MARGIN).min(MAX_RING_BYTES);
+    SHARED_TENSORS.into_iter().map(ring).sum()
 }
 
 fn alone(facts: &Facts, threads: usize) -> u128 {

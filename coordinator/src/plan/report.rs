@@ -7,7 +7,7 @@ use settings::Size;
 use shared::LayerSizes;
 use shared::kernel::InstructionSet;
 
-use super::forecast::{Facts, Plan, Row, speed_of};
+use super::forecast::{Facts, Plan, Row, stream_speed};
 use super::link::LinkSpeed;
 use super::whole_machine;
 
@@ -107,7 +107,7 @@ impl Report<'_> {
         let (plan, facts) = (self.plan, self.facts);
         if let Some(last) = plan.rows.last().filter(|row| row.workers > 0) {
             let bytes = Scaled(last.traffic.columns as f64, "B");
-            let seconds = Seconds(last.traffic.columns as f64 / speed_of(facts.link).0);
+            let seconds = Seconds(last.traffic.columns as f64 / stream_speed(facts.link).0);
             writeln!(f, "\nAt the start {bytes} of columns go to the workers, in {seconds}.")?;
         }
         let Some(fastest) = plan.rows.get(plan.fastest) else {

@@ -97,7 +97,7 @@ fn on_one_machine_the_arithmetic_gets_no_faster_than_its_cores() {
     let bytes = 4.0 * 2043.0 * 8.0;
     assert_close(
         rows[3].time.exchange_seconds,
-        bytes / 3.3e9 + 4.0 * LOOPBACK_LATENCY_SECONDS,
+        bytes / 14e9 + 4.0 * LOOPBACK_LATENCY_SECONDS,
     );
 }
 
@@ -161,6 +161,8 @@ fn every_part_of_the_memory_counts_as_documented() {
     let worker = fixed + 3 * 1021 * 8 + 2 * 1022 * 8 + 4 * 39 * 201 + pass(39);
     let coordinator = fixed + 4 * 1021 * 8 + 2 * 2 * 1022 * 8 + 2 * 64 * 201;
     assert_eq!(row.memory, Memory { coordinator, worker });
+    let here = forecast(&facts(2, LinkSpeed::Loopback)).rows[2].memory.coordinator;
+    assert_eq!(here, coordinator + 2 * (4 * 1022 * 8 + (1 << 20)));
     let alone = &forecast(&facts(0, SLOW)).rows[0];
     let coordinator = fixed + 1021 * 8 + 1022 * 8 + 2 * 71 * 201 + pass(71);
     assert_eq!(alone.memory, Memory { coordinator, worker: 0 });

@@ -94,6 +94,6 @@ impl<C: Real, G: Real + GradientOf<C>> Iteration<C, G> {
         self.pass();
         let values = self.parameters.values_mut();
         let sums = &self.sums[0].values()[..values.len()];
-        black_box(self.rule.apply_in_parallel(values, sums));
+        black_box(self.rule.apply_in_parallel(values, |range| &sums[range]));
     }
 }
