@@ -24,6 +24,7 @@ use shared::{
 use tokio::sync::mpsc as async_mpsc;
 
 use crate::session::Shipment;
+use crate::under_way::Weight;
 
 /// An order, and the membership that gave it. What comes of it is of use to that membership alone.
 pub type Ordered = (Membership, Order);
@@ -49,7 +50,18 @@ pub enum Order {
     Compute(Iteration, Vec<LeafRange>),
 }
 
-/// What the compute thread has done.
+/// An order that was carried out.
+#[derive(Debug)]
+pub struct Done {
+    /// The membership that gave it.
+    pub membership: Membership,
+    /// What it counted as.
+    pub weight: Weight,
+    /// What came of it, if anything.
+    pub outcome: Option<Outcome>,
+}
+
+/// What comes of an order.
 #[derive(Debug)]
 pub enum Outcome {
     /// Columns are laid out.
@@ -85,16 +97,20 @@ pub enum Spare {
 /// If the system does not give us the threads.
 pub fn start(
     threads: NonZeroUsize,
-    outcomes: async_mpsc::UnboundedSender<(Membership, Outcome)>,
+    outcomes: async_mpsc::UnboundedSender<Done>,
 ) -> std::io::Result<mpsc::Sender<Ordered>> {
-    let (orders, inbox) = mpsc::channel();
+    let (orders, inbox) = mpsc::channel::<Ordered>();
     let work = move |pool: rayon::ThreadPool| {
         let mut bench = Workbench::default();
         while let Ok((membership, order)) = inbox.recv() {
-            let Some(outcome) = pool.install(|| bench.perform(order)) else {
-                continue;
+            let weight = order.weight();
+            let outcome = pool.install(|| bench.perform(order));
+            let done = Done {
+                membership,
+                weight,
+                outcome,
             };
-            if outcomes.send((membership, outcome)).is_err() {
+            if outcomes.send(done).is_err() {
                 break;
             }
         }

@@ -14,3 +14,4 @@ pub mod run;
 pub mod session;
 mod shell;
 pub mod stop;
+mod under_way;

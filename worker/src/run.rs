@@ -15,7 +15,8 @@ use crate::error::WorkError;
 use crate::limits::{MemoryLimit, Resources};
 use crate::rpc::{self, ConnectError, Connection, Destination};
 use crate::session::Holdings;
-use crate::shell::{End, Shell, start_sending};
+use crate::shell::{End, Sends, Shell};
+use crate::under_way::UnderWay;
 
 /// What a worker needs to know to work.
 #[derive(Clone, Debug)]
@@ -41,8 +42,8 @@ pub struct WorkSetup {
 ///
 /// [`WorkError`] if the work ends before.
 pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) -> Result<(), WorkError> {
-    let (outcomes_sender, outcomes) = mpsc::unbounded_channel();
-    let orders = compute::start(setup.threads, outcomes_sender).map_err(WorkError::Threads)?;
+    let (done_sender, done) = mpsc::unbounded_channel();
+    let orders = compute::start(setup.threads, done_sender).map_err(WorkError::Threads)?;
     let work = async {
         let clock = Clock::start();
         let mut connection = match rpc::connect(&setup.destination, hello(&setup, None)).await {
@@ -62,8 +63,9 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
             clock,
             membership: Membership::default(),
             orders,
-            outcomes,
-            sends: start_sending(connection.outgoing.clone()),
+            done,
+            under_way: UnderWay::default(),
+            sends: Sends::start(connection.outgoing.clone()),
             arriving: Arriving::default(),
             iterations: 0,
         };
@@ -79,7 +81,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
                 }
             }
             connection = reconnect(&setup, held.as_deref(), &shell.clock).await?;
-            shell.sends = start_sending(connection.outgoing.clone());
+            shell.sends = Sends::start(connection.outgoing.clone());
         }
     };
     tokio::select! {

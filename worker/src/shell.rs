@@ -1,21 +1,23 @@
 //! What a session's actions are performed with.
 
-use std::sync::mpsc as sync_mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc as sync_mpsc};
 
 use bytes::Bytes;
 use proto::tensor::chunks;
 use proto::{FromWorker, Reason, Run, SumChunk};
 use shared::ids::{Iteration, WorkerId};
 use shared::{BlockSet, Digest, LeafRange};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::arriving::Arriving;
 use crate::clock::Clock;
-use crate::compute::{Membership, Order, Ordered, Outcome};
+use crate::compute::{Done, Membership, Order, Ordered, Outcome};
 use crate::error::WorkError;
 use crate::limits::Resources;
-use crate::rpc::{self, Connection, Outgoing, StreamEnd};
+use crate::rpc::{self, Connection, CoordinatorGone, Outgoing, StreamEnd};
 use crate::session::{Action, Event, Holdings, Session};
+use crate::under_way::{MOST_SENDS, UnderWay};
 
 /// How often a worker says how many iterations it has done.
 const REPORT_EVERY: u64 = 100;
@@ -32,34 +34,73 @@ pub(crate) enum Send {
     },
 }
 
-/// Sends what is queued, cut into chunks, until the coordinator is gone or the queue is dropped.
-pub(crate) fn start_sending(outgoing: Outgoing) -> mpsc::UnboundedSender<Send> {
-    let (sender, mut queue) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(send) = queue.recv().await {
-            match send {
-                Send::Message(message) => {
-                    if outgoing.send(message).await.is_err() {
-                        return;
-                    }
-                }
-                Send::Sums {
-                    iteration,
-                    node,
-                    sums,
-                    number_bytes,
-                } => {
-                    for chunk in chunks(&sums, number_bytes) {
-                        let message = FromWorker::Sum(SumChunk { iteration, node, chunk });
-                        if outgoing.send(message).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-            }
+/// The queue of what is to be sent.
+#[derive(Debug)]
+pub(crate) struct Sends {
+    queue: mpsc::UnboundedSender<Send>,
+    waiting: Arc<Waiting>,
+}
+
+/// What is queued and not sent yet.
+#[derive(Debug, Default)]
+struct Waiting {
+    count: AtomicUsize,
+    /// One was sent.
+    sent: Notify,
+}
+
+impl Sends {
+    /// Starts to send what is queued, cut into chunks, until the coordinator is gone or the queue is dropped.
+    pub(crate) fn start(outgoing: Outgoing) -> Self {
+        let (queue, sends) = mpsc::unbounded_channel();
+        let waiting = Arc::default();
+        tokio::spawn(send_all(sends, outgoing, Arc::clone(&waiting)));
+        Self { queue, waiting }
+    }
+
+    fn queue(&self, send: Send) {
+        self.waiting.count.fetch_add(1, Ordering::Relaxed);
+        // A coordinator that is gone is noticed where its messages are awaited.
+        let _ = self.queue.send(send);
+    }
+
+    fn has_room(&self) -> bool {
+        self.waiting.count.load(Ordering::Relaxed) < MOST_SENDS
+    }
+}
+
+async fn send_all(mut queue: mpsc::UnboundedReceiver<Send>, outgoing: Outgoing, waiting: Arc<Waiting>) {
+    while let Some(send) = queue.recv().await {
+        let sent = match send {
+            Send::Message(message) => outgoing.send(message).await,
+            Send::Sums {
+                iteration,
+                node,
+                sums,
+                number_bytes,
+            } => send_sums(&outgoing, iteration, node, &sums, number_bytes).await,
+        };
+        if sent.is_err() {
+            return;
         }
-    });
-    sender
+        waiting.count.fetch_sub(1, Ordering::Relaxed);
+        waiting.sent.notify_one();
+    }
+}
+
+async fn send_sums(
+    outgoing: &Outgoing,
+    iteration: Iteration,
+    node: LeafRange,
+    sums: &Bytes,
+    number_bytes: usize,
+) -> Result<(), CoordinatorGone> {
+    for chunk in chunks(sums, number_bytes) {
+        outgoing
+            .send(FromWorker::Sum(SumChunk { iteration, node, chunk }))
+            .await?;
+    }
+    Ok(())
 }
 
 /// What the actions are performed with.
@@ -68,8 +109,10 @@ pub(crate) struct Shell {
     pub(crate) clock: Clock,
     pub(crate) membership: Membership,
     pub(crate) orders: sync_mpsc::Sender<Ordered>,
-    pub(crate) outcomes: mpsc::UnboundedReceiver<(Membership, Outcome)>,
-    pub(crate) sends: mpsc::UnboundedSender<Send>,
+    pub(crate) done: mpsc::UnboundedReceiver<Done>,
+    /// Of the present membership.
+    pub(crate) under_way: UnderWay,
+    pub(crate) sends: Sends,
     /// Parameters and gradients.
     pub(crate) arriving: Arriving,
     /// Iterations done.
@@ -102,31 +145,39 @@ impl Shell {
         held: Option<Box<Holdings>>,
     ) -> Result<End, WorkError> {
         self.membership.0 += 1;
+        self.under_way = UnderWay::default();
         self.arriving.interrupt();
         let mut incoming = connection.incoming;
         let mut session = Session::joining(self.resources, held.map(|held| *held), self.clock.now());
         let mut run: Option<Run> = None;
         loop {
             let event = tokio::select! {
-                message = rpc::next(&mut incoming) => match message {
+                message = rpc::next(&mut incoming), if self.under_way.has_room() && self.sends.has_room() => match message {
                     Ok(message) => Event::Message(message),
                     Err(StreamEnd::Unintelligible(error)) => return Err(WorkError::Unintelligible(error)),
                     Err(StreamEnd::Closed(reason)) => return Ok(End::Lost { reason, held: session.holdings().map(Box::new) }),
                 },
-                Some((membership, outcome)) = self.outcomes.recv() => match outcome {
+                Some(done) = self.done.recv() => {
                     // What was ordered in an earlier membership is of no use to this one.
-                    _ if membership != self.membership => continue,
-                    Outcome::Held => Event::Held,
-                    Outcome::Refused(error) => return Err(error.into()),
-                    Outcome::Spare(spare) => {
-                        self.arriving.reuse(spare);
+                    if done.membership != self.membership {
                         continue;
                     }
-                    Outcome::Sums { iteration, nodes, number_bytes } => {
-                        self.send_sums(iteration, nodes, number_bytes);
-                        continue;
+                    self.under_way.end(done.weight);
+                    match done.outcome {
+                        None => continue,
+                        Some(Outcome::Held) => Event::Held,
+                        Some(Outcome::Refused(error)) => return Err(error.into()),
+                        Some(Outcome::Spare(spare)) => {
+                            self.arriving.reuse(spare);
+                            continue;
+                        }
+                        Some(Outcome::Sums { iteration, nodes, number_bytes }) => {
+                            self.send_sums(iteration, nodes, number_bytes);
+                            continue;
+                        }
                     }
                 },
+                () = self.sends.waiting.sent.notified(), if !self.sends.has_room() => continue,
                 () = self.clock.wait_until(session.next_deadline()) => Event::DeadlinePassed,
             };
             for action in session.handle(event, self.clock.now())? {
@@ -219,11 +270,11 @@ impl Shell {
     }
 
     fn send(&self, send: Send) {
-        // A coordinator that is gone is noticed where its messages are awaited.
-        let _ = self.sends.send(send);
+        self.sends.queue(send);
     }
 
-    fn order(&self, order: Order) {
+    fn order(&mut self, order: Order) {
+        self.under_way.begin(order.weight());
         // The compute thread ends before its orders only if it panicked, and then the program ends.
         let _ = self.orders.send((self.membership, order));
     }
