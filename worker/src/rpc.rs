@@ -290,4 +290,19 @@ fn accept_offer(sharing: &Sharing, message: &wire::CoordinatorMessage) {
 }
 
 #[cfg(test)]
+impl Connection {
+    /// A connection on which a coordinator answers with `response`, and that takes what is said to it to `outgoing`.
+    pub(crate) fn of(response: http::Response<tonic::body::Body>, outgoing: mpsc::Sender<wire::WorkerMessage>) -> Self {
+        let messages = grpc::client::accept(response, Sharing::default()).expect("it answers");
+        Self {
+            incoming: Incoming {
+                messages,
+                sharing: None,
+            },
+            outgoing: Outgoing(outgoing),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests;

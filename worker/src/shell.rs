@@ -311,3 +311,6 @@ fn report_joined(worker: WorkerId, run: &Run, keeps_columns: bool) {
 fn report_finished(iterations: u64, digest: Digest) {
     tracing::info!("the run is complete: {iterations} iterations, parameters digest {digest}");
 }
+
+#[cfg(test)]
+mod tests;
