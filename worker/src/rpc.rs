@@ -291,16 +291,20 @@ fn accept_offer(sharing: &Sharing, message: &wire::CoordinatorMessage) {
 
 #[cfg(test)]
 impl Connection {
-    /// A connection on which a coordinator answers with `response`, and that takes what is said to it to `outgoing`.
-    pub(crate) fn of(response: http::Response<tonic::body::Body>, outgoing: mpsc::Sender<wire::WorkerMessage>) -> Self {
-        let messages = grpc::client::accept(response, Sharing::default()).expect("it answers");
-        Self {
-            incoming: Incoming {
-                messages,
-                sharing: None,
-            },
-            outgoing: Outgoing(outgoing),
+    /// A connection on which a coordinator has said this, and which lasts as long as what is returned beside it.
+    pub(crate) fn on_which(messages: impl IntoIterator<Item = FromCoordinator>) -> (Self, impl Sized) {
+        let (coordinator, answers) = mpsc::channel(1000);
+        for message in messages {
+            coordinator.try_send(message.into()).expect("there is room");
         }
+        let response = grpc::server::response(ReceiverStream::new(answers), Sharing::default());
+        let (outgoing, said) = mpsc::channel(MESSAGES_UNDER_WAY);
+        let incoming = Incoming {
+            messages: grpc::client::accept(response, Sharing::default()).expect("it answers"),
+            sharing: None,
+        };
+        let outgoing = Outgoing(outgoing);
+        (Self { incoming, outgoing }, (coordinator, said))
     }
 }
 

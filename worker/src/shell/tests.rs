@@ -6,12 +6,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use proto::grpc::server;
-use proto::local::Sharing;
 use proto::tensor::encode;
-use proto::{FromCoordinator, TensorChunk, Welcome, wire};
+use proto::{FromCoordinator, TensorChunk, Welcome};
 use shared::{BlockColumns, ElementType, LayerSizes, Precision, Tree};
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::*;
 use crate::limits::MemoryLimit;
@@ -34,27 +31,8 @@ fn run() -> Run {
     }
 }
 
-/// A shell whose compute thread is the test, and which the coordinator sends these messages at once.
-fn shell(
-    messages: impl Iterator<Item = FromCoordinator>,
-) -> (
-    Shell,
-    Connection,
-    sync_mpsc::Receiver<Ordered>,
-    mpsc::UnboundedSender<Done>,
-    mpsc::Receiver<wire::WorkerMessage>,
-) {
-    let (coordinator, answers) = mpsc::channel(1000);
-    for message in messages {
-        coordinator.try_send(message.into()).unwrap();
-    }
-    // It stays connected.
-    std::mem::forget(coordinator);
-    let (outgoing, said) = mpsc::channel(16);
-    let connection = Connection::of(
-        server::response(ReceiverStream::new(answers), Sharing::default()),
-        outgoing,
-    );
+/// A shell whose compute thread is the test: it gets the orders, and says what is done.
+fn shell(connection: &Connection) -> (Shell, sync_mpsc::Receiver<Ordered>, mpsc::UnboundedSender<Done>) {
     let (orders, inbox) = sync_mpsc::channel();
     let (done_sender, done) = mpsc::unbounded_channel();
     let shell = Shell {
@@ -71,7 +49,7 @@ fn shell(
         arriving: Arriving::default(),
         iterations: 0,
     };
-    (shell, connection, inbox, done_sender, said)
+    (shell, inbox, done_sender)
 }
 
 fn welcome() -> FromCoordinator {
@@ -97,7 +75,8 @@ fn go_on(serving: std::pin::Pin<&mut impl Future<Output = Result<End, WorkError>
 #[tokio::test]
 async fn parameters_do_not_pile_up_before_a_compute_thread_that_is_busy() {
     let messages = std::iter::once(welcome()).chain((0..100).map(parameters));
-    let (mut shell, connection, inbox, done, _said) = shell(messages);
+    let (connection, _coordinator) = Connection::on_which(messages);
+    let (mut shell, inbox, done) = shell(&connection);
     let mut serving = pin!(shell.serve(connection, None));
     let updates = || {
         let orders = inbox.try_iter();
