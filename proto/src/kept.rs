@@ -9,8 +9,8 @@ use shared::update::TASK_NUMBERS;
 use crate::TensorChunk;
 use crate::tensor::{decode_to, view};
 
-/// Chunks from this size on are seen where they lie. A chunk keeps all of the frame that it came in, which is 1 MiB at most;
-/// so what is kept is at most eight times as large as what counts.
+/// Chunks from this size on are seen where they lie. A chunk keeps all of the memory that its frame was read to; frames have
+/// 1 MiB at most, so what is kept is some ten times what counts at the worst.
 const VIEWED_FROM_BYTES: usize = 128 * 1024;
 
 /// Sums, of a node or of the batch, as far as they have arrived. They are read by the ranges of tasks: [`TASK_NUMBERS`]

@@ -7,16 +7,14 @@ use std::time::Duration;
 use proto::{Held, Hello};
 use tokio::sync::mpsc;
 
-use crate::arriving::Arriving;
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::compute::{self, Membership};
+use crate::compute;
 use crate::error::WorkError;
 use crate::limits::{MemoryLimit, Resources};
 use crate::rpc::{self, ConnectError, Connection, Destination};
 use crate::session::Holdings;
-use crate::shell::{End, Sends, Shell};
-use crate::under_way::UnderWay;
+use crate::shell::{End, Shell};
 
 /// What a worker needs to know to work.
 #[derive(Clone, Debug)]
@@ -58,17 +56,8 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
             threads: setup.threads,
             memory: setup.memory,
         };
-        let mut shell = Shell {
-            resources,
-            clock,
-            membership: Membership::default(),
-            orders,
-            done,
-            under_way: UnderWay::default(),
-            sends: Sends::start(connection.outgoing.clone()),
-            arriving: Arriving::default(),
-            iterations: 0,
-        };
+        let outgoing = connection.outgoing.clone();
+        let mut shell = Shell::new(resources, clock, orders, done, outgoing);
         let mut held = None;
         loop {
             let end = shell.serve(connection, held).await?;
@@ -81,7 +70,7 @@ pub async fn run(setup: WorkSetup, shutdown: impl Future<Output = WorkError>) ->
                 }
             }
             connection = reconnect(&setup, held.as_deref(), &shell.clock).await?;
-            shell.sends = Sends::start(connection.outgoing.clone());
+            shell.speak_to(connection.outgoing.clone());
         }
     };
     tokio::select! {

@@ -24,7 +24,7 @@ const REPORT_EVERY: u64 = 100;
 
 /// What is queued for the coordinator.
 #[derive(Debug)]
-pub(crate) enum Send {
+enum Send {
     Message(FromWorker),
     Sums {
         iteration: Iteration,
@@ -36,7 +36,7 @@ pub(crate) enum Send {
 
 /// The queue of what is to be sent.
 #[derive(Debug)]
-pub(crate) struct Sends {
+struct Sends {
     queue: mpsc::UnboundedSender<Send>,
     waiting: Arc<Waiting>,
 }
@@ -51,7 +51,7 @@ struct Waiting {
 
 impl Sends {
     /// Starts to send what is queued, cut into chunks, until the coordinator is gone or the queue is dropped.
-    pub(crate) fn start(outgoing: Outgoing) -> Self {
+    fn start(outgoing: Outgoing) -> Self {
         let (queue, sends) = mpsc::unbounded_channel();
         let waiting = Arc::default();
         tokio::spawn(send_all(sends, outgoing, Arc::clone(&waiting)));
@@ -105,18 +105,19 @@ async fn send_sums(
 
 /// What the actions are performed with.
 pub(crate) struct Shell {
-    pub(crate) resources: Resources,
+    resources: Resources,
     pub(crate) clock: Clock,
-    pub(crate) membership: Membership,
-    pub(crate) orders: sync_mpsc::Sender<Ordered>,
-    pub(crate) done: mpsc::UnboundedReceiver<Done>,
+    membership: Membership,
+    orders: sync_mpsc::Sender<Ordered>,
+    done: mpsc::UnboundedReceiver<Done>,
     /// Of the present membership.
-    pub(crate) under_way: UnderWay,
-    pub(crate) sends: Sends,
+    under_way: UnderWay,
+    /// To the coordinator of the present membership.
+    sends: Sends,
     /// Parameters and gradients.
-    pub(crate) arriving: Arriving,
+    arriving: Arriving,
     /// Iterations done.
-    pub(crate) iterations: u64,
+    iterations: u64,
 }
 
 /// How a membership ended.
@@ -138,6 +139,32 @@ enum Performed {
 }
 
 impl Shell {
+    /// A shell that gives the compute thread `orders`, hears what is `done`, and speaks to `outgoing` at first.
+    pub(crate) fn new(
+        resources: Resources,
+        clock: Clock,
+        orders: sync_mpsc::Sender<Ordered>,
+        done: mpsc::UnboundedReceiver<Done>,
+        outgoing: Outgoing,
+    ) -> Self {
+        Self {
+            resources,
+            clock,
+            membership: Membership::default(),
+            orders,
+            done,
+            under_way: UnderWay::default(),
+            sends: Sends::start(outgoing),
+            arriving: Arriving::default(),
+            iterations: 0,
+        }
+    }
+
+    /// Speaks to another coordinator from now on, or to the same one on another connection.
+    pub(crate) fn speak_to(&mut self, outgoing: Outgoing) {
+        self.sends = Sends::start(outgoing);
+    }
+
     /// Serves one membership to its end.
     pub(crate) async fn serve(
         &mut self,
@@ -151,8 +178,9 @@ impl Shell {
         let mut session = Session::joining(self.resources, held.map(|held| *held), self.clock.now());
         let mut run: Option<Run> = None;
         loop {
+            let listens = self.under_way.has_room() && self.sends.has_room();
             let event = tokio::select! {
-                message = rpc::next(&mut incoming), if self.under_way.has_room() && self.sends.has_room() => match message {
+                message = rpc::next(&mut incoming), if listens => match message {
                     Ok(message) => Event::Message(message),
                     Err(StreamEnd::Unintelligible(error)) => return Err(WorkError::Unintelligible(error)),
                     Err(StreamEnd::Closed(reason)) => return Ok(End::Lost { reason, held: session.holdings().map(Box::new) }),

@@ -96,8 +96,8 @@ impl<C: Real, G: Real + GradientOf<C>> Trainer<C, G> {
     }
 }
 
-/// Whether two nodes' sums, `len` each, agree to the last bit. −0 is not +0; but any NaN is like any other, since CPUs do not agree on
-/// the bits of one.
+/// Whether two nodes' sums, `len` each, agree to the last bit. −0 is not +0; but any NaN is like any other, since CPUs do
+/// not agree on the bits of one.
 fn same_bits<T: Real>(left: &Kept<T>, right: &Kept<T>, len: usize) -> bool {
     let bits = |number: &T| number.to_f64().to_bits();
     let is_nan = |number: &T| number.to_f64().is_nan();

@@ -61,8 +61,8 @@ pub struct Server {
     pub stopped: tokio::task::JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
-/// Serves workers that `entrance` lets in on `listener` and through the `side_door`, with the standard health and reflection services beside them,
-/// until `stop` is done and all streams have ended.
+/// Serves workers that `entrance` lets in on `listener` and through the `side_door`, with the standard health and reflection
+/// services beside them, until `stop` is done and all streams have ended.
 pub async fn serve(
     listener: TcpListener,
     side_door: Option<SideDoor>,

@@ -63,9 +63,9 @@ impl Sender {
             return None;
         }
         let at = (position % ring_bytes as u64) as usize;
-        // SAFETY: `at..at + len` is within the ring, which lasts as long as `self.segment`. It is
-        // no part of `tensor`: that would be a view of a place which was not released, and this one is free. So nobody
-        // reads it, and nobody else writes to it, before the message comes that says where it is.
+        // SAFETY: `at..at + len` is within the ring, which lasts as long as `self.segment`. It is no part of `tensor`: that
+        // would be a view of a place which was not released, and this one is free. So nobody reads it, and nobody else
+        // writes to it, before the message comes that says where it is.
         unsafe {
             std::ptr::copy_nonoverlapping(tensor.as_ptr(), ring.add(at), tensor.len());
         }
@@ -77,7 +77,7 @@ impl Sender {
 }
 
 /// The receiving end of a ring.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Receiver(Arc<Receiving>);
 
 #[derive(Debug)]

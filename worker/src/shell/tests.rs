@@ -35,20 +35,11 @@ fn run() -> Run {
 fn shell(connection: &Connection) -> (Shell, sync_mpsc::Receiver<Ordered>, mpsc::UnboundedSender<Done>) {
     let (orders, inbox) = sync_mpsc::channel();
     let (done_sender, done) = mpsc::unbounded_channel();
-    let shell = Shell {
-        resources: Resources {
-            threads: NonZeroUsize::MIN,
-            memory: MemoryLimit(1 << 30),
-        },
-        clock: Clock::start(),
-        membership: Membership::default(),
-        orders,
-        done,
-        under_way: UnderWay::default(),
-        sends: Sends::start(connection.outgoing.clone()),
-        arriving: Arriving::default(),
-        iterations: 0,
+    let resources = Resources {
+        threads: NonZeroUsize::MIN,
+        memory: MemoryLimit(1 << 30),
     };
+    let shell = Shell::new(resources, Clock::start(), orders, done, connection.outgoing.clone());
     (shell, inbox, done_sender)
 }
 

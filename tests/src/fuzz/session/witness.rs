@@ -79,17 +79,8 @@ impl Witness {
             }
             (Action::Send(FromWorker::Heartbeat), Event::DeadlinePassed) => Ok(()),
             (Action::Join { run, keep_columns, .. }, Event::Message(FromCoordinator::Welcome(welcome))) => {
-                ensure(self.run.is_none() && *run == welcome.run, || {
-                    "joined another run".to_owned()
-                })?;
-                self.run = Some(run.clone());
-                let offered = self.offered.take().filter(|_| *keep_columns);
-                let fits = |held: &Holdings| held.run.data == run.data && held.run.tree == run.tree;
-                ensure(offered.as_ref().map(fits) != Some(false), || {
-                    "keeps columns of other data".to_owned()
-                })?;
-                self.held = offered.map(|held| held.blocks).unwrap_or_default();
-                Ok(())
+                ensure(*run == welcome.run, || "joined another run".to_owned())?;
+                self.join(run, *keep_columns)
             }
             (Action::Retain(blocks), Event::Message(FromCoordinator::Assignment(assigned))) => {
                 let tree = &self.member()?.tree;
@@ -143,6 +134,18 @@ impl Witness {
             }
             _ => Err("that does not follow".to_owned()),
         }
+    }
+
+    fn join(&mut self, run: &Run, keep_columns: bool) -> Result<(), String> {
+        ensure(self.run.is_none(), || "joined once more".to_owned())?;
+        self.run = Some(run.clone());
+        let offered = self.offered.take().filter(|_| keep_columns);
+        let fits = |held: &Holdings| held.run.data == run.data && held.run.tree == run.tree;
+        ensure(offered.as_ref().map(fits) != Some(false), || {
+            "keeps columns of other data".to_owned()
+        })?;
+        self.held = offered.map(|held| held.blocks).unwrap_or_default();
+        Ok(())
     }
 
     fn member(&self) -> Result<&Run, String> {
